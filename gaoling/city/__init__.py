@@ -1,1 +1,34 @@
+"""What the city is: typed models of the register, read from `inventories/<city>/`."""
 
+from gaoling.city.faults import Fault, RegisterError
+from gaoling.city.model import (
+    City,
+    Department,
+    Device,
+    Level,
+    Link,
+    RecoveryPolicy,
+    Region,
+    Role,
+    Site,
+    System,
+    Target,
+)
+from gaoling.city.read import read_city
+
+__all__ = [
+    "City",
+    "Department",
+    "Device",
+    "Fault",
+    "Level",
+    "Link",
+    "RecoveryPolicy",
+    "Region",
+    "RegisterError",
+    "Role",
+    "Site",
+    "System",
+    "Target",
+    "read_city",
+]
