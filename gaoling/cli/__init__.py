@@ -1,1 +1,1 @@
-
+"""The `gaoling` command, thin: parses, calls, prints."""
