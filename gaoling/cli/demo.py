@@ -33,7 +33,9 @@ The lab runs on.
 def demo() -> None:
     """Start the lab, fill the cloud, take every router to dual stack, print both rates.
 
-    Needs root (the lab). Every step can be repeated: after Ctrl-C run it again. Example: `make demo`
+    Needs root (the lab). Every step can be repeated: after Ctrl-C run it again.
+
+    Example: `make demo`
     """
     if os.geteuid() != 0:
         print(

@@ -58,7 +58,8 @@ def _machine() -> list[Finding]:
                 "tools/setup makes the environment from uv.lock"),
         Finding("Debian 12 (for the lab)", "Debian GNU/Linux 12" in system, system,
                 "the lab runs Debian 12's packages; everything else runs elsewhere too"),
-        Finding("root (for the lab)", os.geteuid() == 0, f"uid {os.geteuid()}", "sudo gaoling lab up"),
+        Finding("root (for the lab)", os.geteuid() == 0, f"uid {os.geteuid()}",
+                "sudo gaoling lab up"),
         Finding("memory", memory >= MEMORY_GB, f"{memory:.0f} GB", f"the lab needs {MEMORY_GB} GB"),
         Finding("free disk", free >= DISK_GB, f"{free:.0f} GB", f"the lab needs {DISK_GB} GB"),
     ]  # fmt: skip
