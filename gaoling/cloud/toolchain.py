@@ -246,12 +246,16 @@ def ensure(rebuild: bool = False, out: TextIO = sys.stderr) -> tuple[Tool, ...]:
     for part, path in there.items():
         print(f"{FILES[part]}: installed, {path}", file=out)
     if missing := _missing(there):
-        root = cache_root()
-        root.mkdir(parents=True, exist_ok=True)
-        build = root / build_key(missing)
-        with _lock(root, out):
-            if rebuild or not build.exists():
-                _build(missing, build)
+        build = cache_root() / build_key(missing)
+        if rebuild or not build.exists():
+            try:
+                with _lock(build.parent, out):
+                    if rebuild or not build.exists():
+                        _build(missing, build)
+            except OSError as error:
+                raise ToolchainError(
+                    f"{build}: cannot be built: {error}. Nothing is left of it."
+                ) from error
         verify(build)
         print(f"{', '.join(FILES[part] for part in missing)}: built, {build}", file=out)
     return tools()
@@ -259,7 +263,10 @@ def ensure(rebuild: bool = False, out: TextIO = sys.stderr) -> tuple[Tool, ...]:
 
 @contextmanager
 def _lock(root: Path, out: TextIO) -> Iterator[None]:
-    """Hold the cache's lock: one builds, the others wait and find it done."""
+    """Hold the cache's lock, made if need be: one builds, the others wait and find it done."""
+    if not root.exists():
+        root.mkdir(parents=True, exist_ok=True)
+        root.chmod(0o755)  # whatever the umask: others may use a build
     with (root / "lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -295,10 +302,6 @@ def _build(parts: Sequence[Part], build: Path) -> None:
         if build.exists():
             build.rename(work / "old")
         fresh.rename(build)
-    except OSError as error:
-        raise ToolchainError(
-            f"{build}: cannot be built: {error}. Nothing is left of it."
-        ) from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
 

@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,6 +25,7 @@ from typing import IO, Any
 
 try:
     import grpc  # type: ignore[import-untyped]
+    import pulumi
     from google.protobuf import empty_pb2  # type: ignore[import-untyped]
     from pulumi.automation._server import LanguageServer
     from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
@@ -85,7 +87,10 @@ class LanguageHost(LanguageServer):
     # -- programs
 
     def Run(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """Run the program; return an error, or `bail` for one that was logged already."""
+        """Run the program; return an error, or `bail` for one that was logged already.
+
+        The engine starts a host for every run, so nothing of a run has to be undone.
+        """
         refusal = _other_virtualenv(request.info)
         if refusal:
             return language_pb2.RunResponse(error=refusal)
@@ -96,15 +101,10 @@ class LanguageHost(LanguageServer):
         os.chdir(request.pwd or folder)
         sys.argv = [str(program), *request.args]
         sys.path.insert(0, str(folder))
-        before = set(sys.modules)
         self.program = lambda: _run(program)
         # The server takes the engine's address from the first argument.
         request.args.insert(0, self._engine_address)
-        try:
-            response = super().Run(request, context)  # type: ignore[no-untyped-call]
-        finally:
-            sys.path.remove(str(folder))
-            _forget(before, Path(request.info.root_directory or folder))
+        response = super().Run(request, context)  # type: ignore[no-untyped-call]
         if response.error:
             return language_pb2.RunResponse(bail=True)
         return response
@@ -152,16 +152,21 @@ def _nothing() -> None:
 
 
 def _run(program: Path) -> None:
-    """Run a program's file or folder as `__main__`."""
-    runpy.run_path(str(program), run_name="__main__")
-
-
-def _forget(before: set[str], root: Path) -> None:
-    """Drop the modules that a run imported from the project: the next one reads them anew."""
-    for name in set(sys.modules) - before:
-        file = getattr(sys.modules[name], "__file__", None)
-        if file and Path(file).is_relative_to(root) and "site-packages" not in Path(file).parts:
-            del sys.modules[name]
+    """Run a program's file or folder as `__main__`; raise RunError with its own traceback."""
+    try:
+        runpy.run_path(str(program), run_name="__main__")
+    except (pulumi.RunError, grpc.RpcError):
+        raise  # the server knows them
+    except SystemExit as error:
+        if error.code not in (None, 0):
+            raise pulumi.RunError(f"{program} ended with sys.exit({error.code!r})") from error
+    except Exception as error:
+        frames = error.__traceback__
+        ours = (__file__, "<frozen runpy>")
+        while frames and frames.tb_frame.f_code.co_filename in ours:
+            frames = frames.tb_next
+        text = "".join(traceback.format_exception(type(error), error, frames))
+        raise pulumi.RunError(f"{program} failed:\n{text}") from error
 
 
 def _other_virtualenv(info: Any) -> str:

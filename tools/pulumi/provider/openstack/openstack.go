@@ -32,7 +32,6 @@ var moduleAliases = map[string]string{"lb": "loadbalancer", "fw": "firewall", "d
 
 // byHand: what the naming rule does not find, resources and (data.) functions. The spelling is the SDK's.
 var byHand = map[string]string{
-	"openstack_blockstorage_quotaset_v2": "openstack:blockstorage/quoteSetV2:QuoteSetV2",
 	"openstack_blockstorage_quotaset_v3": "openstack:blockstorage/quoteSetV3:QuoteSetV3",
 	"openstack_objectstorage_object_v1":  "openstack:objectstorage/containerObject:ContainerObject",
 
@@ -51,8 +50,11 @@ var apiVersion = regexp.MustCompile(`_v\d+$`)
 
 // Provider returns the bridged provider and, sorted, the Terraform names that the SDK has no token for.
 func Provider() (tfbridge.ProviderInfo, []string) {
+	terraform := openstack.Provider()
+	// Its default counts as a use: without this, every run would warn of an argument that nobody gave.
+	terraform.Schema["use_octavia"].Deprecated = ""
 	provider := tfbridge.ProviderInfo{
-		P:                shimv2.NewProvider(openstack.Provider()),
+		P:                shimv2.NewProvider(terraform),
 		Name:             Name,
 		Version:          Version,
 		UpstreamRepoPath: ".",
