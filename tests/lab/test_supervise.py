@@ -1,6 +1,8 @@
 """Processes of the lab: started in waves, kept alive, ended without a rest."""
 
+import io
 import os
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -15,16 +17,22 @@ from lab.progress import Progress
 from lab.supervise import Service, Supervisor
 
 pytestmark = pytest.mark.root
-QUIET = Progress("test", out=Path(os.devnull).open("w"))
+QUIET = Progress("test", out=io.StringIO())
+
+
+BASE = Path(f"/run/gaoling-test-{os.getpid()}")
 
 
 class Here(LabPaths):
     """Folders of a part that exists for this test alone."""
 
-    base = Path()
+    @property
+    def state(self) -> Path:
+        return BASE / "state"
 
-    state = property(lambda self: self.base / "state")  # type: ignore[assignment]
-    run = property(lambda self: self.base / "run")  # type: ignore[assignment]
+    @property
+    def run(self) -> Path:
+        return BASE / "run"
 
     def make(self) -> "Here":
         for folder in (self.state, self.etc, self.log, self.run):
@@ -33,15 +41,11 @@ class Here(LabPaths):
 
 
 @pytest.fixture
-def supervisor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervisor]:
-    paths = Here("test-supervise")
-    Here.base = Path(f"/run/gaoling-test-{os.getpid()}")
-    found = Supervisor(paths)
+def supervisor() -> Iterator[Supervisor]:
+    found = Supervisor(Here("test-supervise"))
     yield found
     found.down()
-    import shutil
-
-    shutil.rmtree(Here.base, ignore_errors=True)
+    shutil.rmtree(BASE, ignore_errors=True)
 
 
 def sleeper(name: str, **more: object) -> Service:

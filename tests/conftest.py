@@ -1,0 +1,95 @@
+"""The lab for the tests that need it: a running one is used and left, else one is started.
+
+A test says by its marks which parts it needs (cloud, extranet, monitoring); the parts of all
+selected tests are started together, before the first of them, and stopped after the last.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PARTS = ("cloud", "extranet", "monitoring")
+NEEDED: set[str] = set()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run what needs no lab first, and remember which parts the rest needs."""
+    for item in items:
+        NEEDED.update(part for part in PARTS if item.get_closest_marker(part))
+    items.sort(key=lambda item: any(item.get_closest_marker(part) for part in PARTS))
+
+
+def gaoling(
+    *arguments: str, check: bool = True, timeout: float = 900, **env: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the `gaoling` command on the lab's city, as a person would."""
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / "gaoling"), *arguments],
+        env={**os.environ, "GAOLING_CITY": "lab", **env},
+        cwd=ROOT, capture_output=True, text=True, timeout=timeout, check=False,
+    )  # fmt: skip
+    if check and done.returncode:
+        raise AssertionError(
+            f"gaoling {' '.join(arguments)}: exit {done.returncode}\n"
+            f"{done.stdout[-6000:]}\n{done.stderr[-6000:]}"
+        )
+    return done
+
+
+@dataclass
+class Lab:
+    """The running lab: which parts are up, and the seconds that steps of it took."""
+
+    parts: set[str]
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def step(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        start = time.monotonic()
+        done = gaoling(*arguments)
+        self.seconds[name] = time.monotonic() - start
+        print(f"\nlab: {name} {self.seconds[name]:.1f} s", file=sys.__stderr__, flush=True)
+        return done
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    """The parts of the lab that the selected tests need."""
+    from lab import whole
+
+    before = whole.running()
+    found = Lab(set(NEEDED))
+    try:
+        found.step("lab up", "lab", "up", *[p for p in PARTS if p in NEEDED])
+        yield found
+    finally:
+        if not before:
+            found.step("lab down", "lab", "down")
+
+
+@pytest.fixture(autouse=True)
+def _lab_for_marked_tests(request: pytest.FixtureRequest) -> None:
+    if any(request.node.get_closest_marker(part) for part in PARTS):
+        request.getfixturevalue("lab")
+
+
+@pytest.fixture(scope="session")
+def landing_zones(lab: Lab) -> Lab:
+    """The cloud filled by `pulumi up`, in both regions."""
+    lab.step("cloud up", "cloud", "up", "--yes")
+    return lab
+
+
+@pytest.fixture(scope="session")
+def dual_stack(lab: Lab) -> Lab:
+    """Every router of the extranet taken from IPv4 to dual stack."""
+    lab.step("network apply", "network", "apply", "--yes")
+    return lab
