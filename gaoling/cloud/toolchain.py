@@ -82,7 +82,7 @@ def build_key(parts: Sequence[Part]) -> str:
     head = [LAYOUT, platform.system(), platform.machine(), *sorted(parts)]
     digest.update("\n".join(head).encode())
     for path in sorted(SOURCES.rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts:
+        if path.is_file() and path.suffix not in {".md", ".pyc"}:
             name = path.relative_to(SOURCES).as_posix()
             digest.update(f"\n{name} {_sha256(path)}".encode())
     return digest.hexdigest()[:16]

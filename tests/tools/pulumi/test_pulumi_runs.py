@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -48,6 +50,25 @@ PolicyPack("city", policies=[ResourceValidationPolicy(
     name="no-networks", description="Nothing is attached.", validate=validate,
     enforcement_level=EnforcementLevel.MANDATORY)])
 """
+
+SAY = """
+import os, pathlib
+pathlib.Path({where!r}).write_text(str(os.getpid()))
+"""
+WAITING = (
+    SAY
+    + """
+import asyncio
+import pulumi
+import pulumi_openstack as openstack
+
+async def long():
+    await asyncio.sleep(60)
+
+openstack.networking.Network("net")
+pulumi.Output.from_input(long()).apply(lambda _: None)
+"""
+)
 
 Project = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -187,16 +208,11 @@ def test_a_python_without_the_project_is_named(pulumi):
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_nothing_outlives_an_engine_that_is_stopped(pulumi, home, tmp_path, number):
-    # The pack and the program say where they are; the engine is stopped while both run.
-    for place in ("pack", "infra"):
-        path = tmp_path / "city" / place / "__main__.py"
-        said = f"import os, pathlib, sys\npathlib.Path({str(tmp_path / place)!r})"
-        path.write_text(
-            f"{said}.write_text(str(os.getpid()))\n" + (path.read_text() if place == "pack" else "")
-        )
-    with (tmp_path / "city/infra/__main__.py").open("a") as file:
-        file.write("import time\nimport pulumi_openstack as o\no.networking.Network('n')\n")
-        file.write("time.sleep(60)\n")
+    # The program and the pack say where they are; the engine is stopped while everything runs.
+    program = tmp_path / "city/infra/__main__.py"
+    program.write_text(WAITING.format(where=str(tmp_path / "program")))
+    pack = tmp_path / "city/pack/__main__.py"
+    pack.write_text(SAY.format(where=str(tmp_path / "pack")) + pack.read_text())
     engine = subprocess.Popen(
         ["pulumi", "--non-interactive", "preview", "--policy-pack", "pack"],
         cwd=tmp_path / "city",
@@ -204,7 +220,7 @@ def test_nothing_outlives_an_engine_that_is_stopped(pulumi, home, tmp_path, numb
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    pids = [_pid(tmp_path / "pack"), _pid(tmp_path / "infra")]
+    pids = [_said(tmp_path / "pack"), _said(tmp_path / "program"), _plugin_of(engine.pid)]
     engine.send_signal(number)
     if number != signal.SIGKILL:
         time.sleep(0.5)
@@ -216,12 +232,30 @@ def test_nothing_outlives_an_engine_that_is_stopped(pulumi, home, tmp_path, numb
     assert [pid for pid in pids if _alive(pid)] == []
 
 
-def _pid(path: Path) -> int:
+def _said(path: Path) -> int:
+    return _wait(lambda: int(path.read_text()) if path.exists() and path.read_text() else 0)
+
+
+def _plugin_of(engine: int) -> int:
+    """The pid of the provider that the engine started."""
+
+    def find() -> int:
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):
+                pid, name, rest = re.split(r" \(|\) ", stat.read_text(), maxsplit=2)
+                if name == "pulumi-resource" and int(rest.split()[1]) == engine:
+                    return int(pid)
+        return 0
+
+    return _wait(find)
+
+
+def _wait(look: Callable[[], int]) -> int:
     deadline = time.monotonic() + 30
-    while not (path.exists() and path.read_text()):
-        assert time.monotonic() < deadline, f"{path.name} did not start"
+    while not (found := look()):
+        assert time.monotonic() < deadline, "it did not start"
         time.sleep(0.05)
-    return int(path.read_text())
+    return found
 
 
 def _alive(pid: int) -> bool:
