@@ -1,1 +1,1 @@
-
+"""How a device gets from running to intended: render, ordered patch, guard, change."""
