@@ -292,6 +292,8 @@ def _build(parts: Sequence[Part], build: Path) -> None:
             part: fresh / _layout(part)[0] for part in parts if part != "language"
         }
         go_version = _compile(compiled, build.parent) if compiled else ""
+        if build_key(parts) != build.name:
+            raise ToolchainError(f"{SOURCES}: changed while it was compiled. Mend: {ENSURE}")
         names = [name for part in parts for name in _layout(part)]
         files = {name: _sha256(fresh / name) for name in names}
         manifest = {"made_by": MADE_BY, "go": go_version, "parts": list(parts), "files": files}

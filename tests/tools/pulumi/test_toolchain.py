@@ -294,6 +294,17 @@ def test_two_at_once_build_once(machine):
     assert machine.compilations() == 2
 
 
+def test_sources_that_change_while_they_are_compiled_are_not_taken(machine, tmp_path, monkeypatch):
+    copy = shutil.copytree(toolchain.SOURCES, tmp_path / "sources")
+    monkeypatch.setattr(toolchain, "SOURCES", copy)
+    machine.go(after=f"echo // more >> {copy}/provider/openstack/openstack.go")
+    with pytest.raises(ToolchainError) as caught:
+        toolchain.ensure()
+    assert str(caught.value) == f"{copy}: changed while it was compiled. {MEND}"
+    assert machine.builds() == []
+    assert machine.leftovers() == []
+
+
 # -- Go
 
 
