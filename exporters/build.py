@@ -1,0 +1,72 @@
+"""Put together what the exporter needs: the city, its plan, access, collectors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from exporters.base import Collector, Context
+from exporters.cloud import clouds
+from exporters.extranet_routers import ExtranetRouters
+from exporters.extranet_sites import ExtranetSites
+from exporters.rates import RatesCollector
+from exporters.recovery import Recovery
+from exporters.schedule import Schedule
+from exporters.ssh import SshRunner
+from exporters.systems import Systems
+from exporters.targets import Targets
+from gaoling.addressing import plan_city, read_lock
+from gaoling.city import City, read_city
+from gaoling.evidence import Store
+
+IPV4 = frozenset({4})
+
+
+def families_by_device(
+    city: City, journal: Path | None
+) -> Callable[[], Mapping[str, frozenset[int]]]:
+    """Return a function that says which families are in service, by device: IPv4, and what the
+    change journal adds to it."""
+
+    def read() -> Mapping[str, frozenset[int]]:
+        found = {d.name: IPV4 for d in city.devices}
+        if journal is None or not journal.exists():
+            return found
+        try:
+            from gaoling.network.journal import (  # type: ignore[import-untyped,unused-ignore]
+                families_in_service,
+            )
+        except ImportError:  # the network room is not there yet
+            return found
+        said = families_in_service(city, journal)
+        return found | {name: frozenset(families) for name, families in said.items() if families}
+
+    return read
+
+
+def build(
+    city_folder: Path, access: Path, clouds_file: Path, state: Path, run: Path,
+    journal: Path | None = None, scale: float = 1.0,
+) -> Schedule:  # fmt: skip
+    """Return the collectors of a city, ready to run. Raises RegisterError, LockError, OSError."""
+    city = read_city(city_folder)
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    store = Store(state)
+    store.forget(
+        [*(("system", s.id) for s in city.systems), *(("site", s.code) for s in city.sites),
+         *(("device", d.name) for d in city.devices)]
+    )  # fmt: skip
+    runner = SshRunner(access, run)
+    lock = next((p for p in (city_folder / "addressing", city_folder / "lock") if p.is_dir()), None)
+    context = Context(
+        city=city,
+        plan=plan_city(city, read_lock(lock) if lock else None),
+        store=store,
+        runner=runner,
+        cloud=clouds(clouds_file),
+        families=families_by_device(city, journal),
+    )
+    looking: list[Collector] = [
+        ExtranetSites(), Systems(), Recovery(), ExtranetRouters(runner), RatesCollector(), Targets()
+    ]  # fmt: skip
+    return Schedule(context, looking, scale)
