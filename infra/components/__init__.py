@@ -1,1 +1,1 @@
-
+"""Components: one noun a file, a component class and the class of its arguments."""

@@ -1,0 +1,73 @@
+"""Which Pulumi stacks a city has, and in which order they are run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gaoling.city import City
+from gaoling.cloud.demand import Demand, demands, home
+from gaoling.cloud.shards import assign, read_shards
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = "gaoling"
+STACKS = ROOT / "infra" / "stacks"
+PLATFORM = "platform"
+
+
+@dataclass(frozen=True)
+class Stack:
+    """One stack: the platform of a region (`part` is "platform"), or a shard (its number).
+
+    `wave` is its place in the order: platforms, then the first region, then the others.
+    """
+
+    name: str
+    region: str
+    part: str
+    wave: int
+    resources: int
+
+
+def shards_file(city: City) -> Path:
+    return STACKS / f"{city.settings.id}.shards.csv"
+
+
+def mapping(city: City) -> dict[str, int]:
+    """Return department -> shard of a city: what its file holds, and what is new."""
+    return assign(city, read_shards(shards_file(city)))
+
+
+def in_shard(city: City, region: str, number: int) -> list[Demand]:
+    """Return what a shard holds in a region, in the register's order."""
+    of = mapping(city)
+    return [d for d in demands(city, region) if of[d.system.department] == number]
+
+
+def stack_name(city: City, region: str, part: str) -> str:
+    return f"{city.settings.id}-{region}-{part}"
+
+
+def stacks(city: City, regions: Sequence[str] = ()) -> list[Stack]:
+    """Return the stacks of a city in their order; of some regions when they are named.
+
+    Raises ValueError naming a region that the city has not.
+    """
+    for name in regions:
+        if name not in city.region:
+            known = ", ".join(city.region)
+            raise ValueError(f"region {name!r}: expected one of {known}")
+    wanted = [r.name for r in city.settings.regions if not regions or r.name in regions]
+    of = mapping(city)
+    found = [Stack(stack_name(city, r, PLATFORM), r, PLATFORM, 0, 0) for r in wanted]
+    for region in wanted:
+        size: dict[int, int] = {}
+        for each in demands(city, region):
+            number = of[each.system.department]
+            size[number] = size.get(number, 0) + each.resources
+        wave = 1 if region == home(city).name else 2
+        for number, resources in sorted(size.items()):
+            name = stack_name(city, region, str(number))
+            found.append(Stack(name, region, str(number), wave, resources))
+    return sorted(found, key=lambda s: s.wave)

@@ -1,0 +1,261 @@
+"""All that one system gets in one region: project, quotas, network, servers, volumes, objects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_openstack as openstack
+
+from infra.components.container import Container, ContainerArgs
+from infra.components.network import Network, NetworkArgs
+from infra.components.security_groups import SecurityGroups, SecurityGroupsArgs
+from infra.components.servers import Servers, ServersArgs
+from infra.components.volume import Volumes, VolumesArgs
+
+FAMILIES = 2
+
+
+@dataclass(frozen=True)
+class LandingZoneArgs:
+    """What the register, the plan, the region's platform and the stack's configuration say.
+
+    `project_id` is the project that another region's stack made; None where it is made here. Then
+    `admin_user` and `admin_role` are who works in it: the account that runs Pulumi.
+    """
+
+    system: str
+    title: str
+    department: str
+    zone: str
+    mlps: int
+    recovery: str
+    recovery_region: str
+    region: str
+    # the project, and the access to it
+    project: str
+    project_id: pulumi.Input[str] | None
+    cloud_entry: str
+    admin_user: pulumi.Input[str]
+    admin_role: pulumi.Input[str]
+    # servers and data
+    servers: int
+    vcpus: int
+    memory_gb: int
+    port: int
+    volumes: int
+    volume_gb: int
+    container: str
+    container_role: str
+    peer: str
+    sync_realm: str
+    sync_secret: pulumi.Output[str] | None
+    # the plan
+    ipv4: str
+    ipv6: str
+    gateway_ipv4: str
+    gateway_ipv6: str
+    extranet_ipv4: str
+    extranet_ipv6: str
+    # the platform
+    provider_network: pulumi.Input[str]
+    provider_subnet_ipv4: pulumi.Input[str]
+    provider_subnet_ipv6: pulumi.Input[str]
+    pool: pulumi.Input[str]
+    flavor: pulumi.Input[str]
+    image: pulumi.Input[str]
+    # the stack
+    dns_ipv4: tuple[str, ...]
+    dns_ipv6: tuple[str, ...]
+    anti_affinity: str
+    answer: bool
+    protect: bool
+
+    @property
+    def tags(self) -> list[str]:
+        return [f"department={self.department}", "gaoling", f"system={self.system}"]
+
+
+class LandingZone(pulumi.ComponentResource):
+    """A system's place on the cloud (云上落地区) in one region."""
+
+    def __init__(
+        self, name: str, args: LandingZoneArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("gaoling:cloud:LandingZone", name, {}, opts)
+        self._name = name
+        self._args = args
+        self.project_id = self._project()
+        self._quotas()
+        inside = pulumi.ResourceOptions(parent=self, providers={"openstack": self._scope()})
+        network = self._network(inside)
+        groups = SecurityGroups(
+            name,
+            SecurityGroupsArgs(
+                system=args.system,
+                zone=args.zone,
+                port=args.port,
+                extranet_ipv4=args.extranet_ipv4,
+                extranet_ipv6=args.extranet_ipv6,
+                peers=args.servers > 1,
+                tags=args.tags,
+            ),
+            inside,
+        )
+        servers = self._servers(network, groups, inside) if args.servers else None
+        if args.volumes:
+            volumes = VolumesArgs(
+                system=args.system,
+                count=args.volumes,
+                size_gb=args.volume_gb,
+                servers=[s.id for s in servers.servers] if servers else [],
+                protect=args.protect,
+            )
+            Volumes(name, volumes, inside)
+        if args.container_role:
+            Container(name, self._container(), inside)
+        self.addresses = servers.addresses if servers else pulumi.Output.from_input([])
+        self.register_outputs({"project": self.project_id, "addresses": self.addresses})
+
+    def _project(self) -> pulumi.Output[str]:
+        """Return the id of the project: one made here, where no other stack made it.
+
+        It is protected: whoever loses a system's row finds that nothing of it is deleted.
+        """
+        args = self._args
+        self._anchors: list[pulumi.Resource] = []
+        if args.project_id is not None:
+            return pulumi.Output.from_input(args.project_id)
+        project = openstack.identity.Project(
+            self._name,
+            name=args.project,
+            description=args.title,
+            tags=sorted(
+                [
+                    *args.tags,
+                    f"mlps={args.mlps}",
+                    f"recovery={args.recovery}",
+                    f"recovery-region={args.recovery_region or 'none'}",
+                    f"zone={args.zone}",
+                ]
+            ),
+            opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
+        )
+        role = openstack.identity.RoleAssignment(
+            self._name,
+            project_id=project.id,
+            user_id=args.admin_user,
+            role_id=args.admin_role,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self._anchors = [project, role]
+        found: pulumi.Output[str] = project.id
+        return found
+
+    def _scope(self) -> openstack.Provider:
+        """Return the access to the project, by clouds.yaml: no password in the state."""
+        return openstack.Provider(
+            self._name,
+            cloud=self._args.cloud_entry,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=self._anchors),
+        )
+
+    def _quotas(self) -> None:
+        """Declare quotas: what the register asks for, and one server and volume to replace with."""
+        args = self._args
+        child = pulumi.ResourceOptions(parent=self)
+        servers = args.servers + 1
+        openstack.compute.QuotaSetV2(
+            self._name,
+            project_id=self.project_id,
+            instances=servers,
+            cores=servers * max(args.vcpus, 1),
+            ram=servers * max(args.memory_gb, 1) * 1024,
+            key_pairs=10,
+            metadata_items=128,
+            server_groups=2,
+            server_group_members=servers,
+            opts=child,
+        )
+        openstack.networking.QuotaV2(
+            self._name,
+            project_id=self.project_id,
+            network=1,
+            subnet=FAMILIES,
+            router=1,
+            # servers, both legs of the router, its gateway, two ports of DHCP
+            port=servers + FAMILIES + 3,
+            floatingip=0,
+            security_group=3,
+            security_group_rule=50,
+            rbac_policy=0,
+            subnetpool=0,
+            opts=child,
+        )
+        volumes = args.volumes + 1
+        openstack.blockstorage.QuoteSetV3(  # spelt so
+            self._name,
+            project_id=self.project_id,
+            volumes=volumes,
+            gigabytes=volumes * args.volume_gb,
+            per_volume_gigabytes=max(args.volume_gb, 1),
+            snapshots=7 * volumes,
+            backups=14 * volumes,
+            backup_gigabytes=14 * volumes * args.volume_gb,
+            groups=0,
+            opts=child,
+        )
+
+    def _network(self, inside: pulumi.ResourceOptions) -> Network:
+        args = self._args
+        wanted = NetworkArgs(
+            system=args.system,
+            ipv4=args.ipv4,
+            ipv6=args.ipv6,
+            gateway_ipv4=args.gateway_ipv4,
+            gateway_ipv6=args.gateway_ipv6,
+            provider_network=args.provider_network,
+            provider_subnet_ipv4=args.provider_subnet_ipv4,
+            provider_subnet_ipv6=args.provider_subnet_ipv6,
+            pool=args.pool,
+            dns_ipv4=args.dns_ipv4,
+            dns_ipv6=args.dns_ipv6,
+            tags=args.tags,
+        )
+        return Network(self._name, wanted, inside)
+
+    def _servers(
+        self, network: Network, groups: SecurityGroups, inside: pulumi.ResourceOptions
+    ) -> Servers:
+        args = self._args
+        wanted = ServersArgs(
+            system=args.system,
+            region=args.region,
+            count=args.servers,
+            flavor=args.flavor,
+            image=args.image,
+            network=network.network.id,
+            subnet_ipv4=network.ipv4.id,
+            subnet_ipv6=network.ipv6.id,
+            group=groups.group.id,
+            gateways=[*network.interfaces, *groups.rules],
+            anti_affinity=args.anti_affinity,
+            port=args.port,
+            answer=args.answer,
+            tags=args.tags,
+        )
+        return Servers(self._name, wanted, inside)
+
+    def _container(self) -> ContainerArgs:
+        args = self._args
+        return ContainerArgs(
+            system=args.system,
+            container=args.container,
+            role=args.container_role,
+            project=args.project,
+            project_id=self.project_id,
+            peer=args.peer,
+            realm=args.sync_realm,
+            sync_secret=args.sync_secret,
+            protect=args.protect,
+        )
