@@ -1,4 +1,4 @@
-"""Accounts and keys that exist only inside the lab: bound over /etc by `ip netns exec`.
+"""Accounts and keys that exist only inside the lab: each SSH server has an /etc of its own.
 
 Nobody on a router is uid 0 but its daemons: `netadmin` has the CLI and the rollback helper,
 `monitor` may only `show`. On a vantage `probe` has a plain shell; `bastion` may only pass through.
@@ -11,11 +11,9 @@ import pwd
 import shutil
 from pathlib import Path
 
-from lab.extranet.topology import Topology, namespace
 from lab.extranet.wires import run
 from lab.paths import LabPaths
 
-NETNS_ETC = Path("/etc/netns")
 UIDS = {"netadmin": 61001, "monitor": 61002, "probe": 61003, "bastion": 61004}
 KEYS = ("operator", "exporter")
 # which keys open which account
@@ -25,6 +23,12 @@ OPENS = {
     "probe": KEYS,
     "bastion": KEYS,
 }
+# what programs need to find in /etc beside the accounts
+_FROM_MACHINE = (
+    "alternatives", "bash.bashrc", "ca-certificates", "host.conf", "hosts", "ld.so.cache",
+    "ld.so.conf", "ld.so.conf.d", "localtime", "nsswitch.conf", "profile", "protocols", "services",
+    "ssl/certs", "ssl/openssl.cnf",
+)  # fmt: skip
 _PAM_FRR = "auth sufficient pam_permit.so\naccount sufficient pam_permit.so\n"
 
 
@@ -55,8 +59,8 @@ def _shadow(names: tuple[str, ...]) -> str:
     return "".join(f"{n}:*:19700:0:99999:7:::\n" for n in ("root", "sshd", "frr", "nobody", *names))
 
 
-def write(topology: Topology, paths: LabPaths) -> None:
-    """Write passwd, group, shadow and PAM's frr for routers and for vantages, and their homes."""
+def write(paths: LabPaths) -> None:
+    """Write the folder that routers, and the one that vantages, see as /etc; and the homes."""
     tools, home = paths.state / "device", paths.state / "home"
     kinds = {
         "router": (("netadmin", "monitor"), {n: str(tools / n) for n in ("netadmin", "monitor")}),
@@ -65,8 +69,10 @@ def write(topology: Topology, paths: LabPaths) -> None:
     home.mkdir(exist_ok=True)
     home.chmod(0o711)
     for kind, (names, shells) in kinds.items():
-        folder = paths.state / "accounts" / kind
+        folder = etc(paths, kind)
         folder.mkdir(parents=True, exist_ok=True)
+        for name in _FROM_MACHINE:
+            _copy(Path("/etc") / name, folder / name)
         (folder / "passwd").write_text(_passwd(names, shells, home))
         (folder / "group").write_text(_group(names))
         (folder / "shadow").write_text(_shadow(names))
@@ -75,23 +81,25 @@ def write(topology: Topology, paths: LabPaths) -> None:
             (home / name).mkdir(exist_ok=True)
             shutil.chown(home / name, UIDS[name], UIDS[name])
             (home / name).chmod(0o700)
-    pam = paths.state / "accounts" / "router" / "pam.d"
-    if not pam.exists():
-        shutil.copytree("/etc/pam.d", pam)
-    (pam / "frr").write_text(_PAM_FRR)  # else vtysh complains when it is not root
-    vantages = [h.namespace for h in topology.hosts if h.vantage]
-    for where, kind in [(namespace(d.name), "router") for d in topology.routers] + [
-        (v, "vantage") for v in vantages
-    ]:
-        _bind(paths.state / "accounts" / kind, NETNS_ETC / where)
+    router = etc(paths, "router")
+    (router / "frr").mkdir(exist_ok=True)  # the real one is bound here
+    (router / "pam.d").mkdir(exist_ok=True)
+    (router / "pam.d" / "frr").write_text(_PAM_FRR)  # else vtysh complains when it is not root
 
 
-def _bind(source: Path, target: Path) -> None:
-    target.mkdir(parents=True, exist_ok=True)
-    for entry in source.iterdir():
-        link = target / entry.name
-        if not link.is_symlink():
-            link.symlink_to(entry)
+def etc(paths: LabPaths, kind: str) -> Path:
+    """Return the folder that a kind of device (router, vantage) sees as /etc."""
+    return paths.state / "accounts" / kind
+
+
+def _copy(source: Path, target: Path) -> None:
+    if target.exists() or target.is_symlink() or not source.exists():
+        return
+    target.parent.mkdir(exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target, symlinks=True)
+    else:
+        shutil.copy2(source, target)
 
 
 def make_keys(paths: LabPaths) -> None:
@@ -107,10 +115,3 @@ def make_keys(paths: LabPaths) -> None:
         allowed = "".join((keys / f"{name}.pub").read_text() for name in names)
         (keys / f"{account}.authorized").write_text(allowed)
 
-
-def remove() -> None:
-    """Remove the bindings of every namespace of this part."""
-    for folder in NETNS_ETC.glob("gx-*"):
-        shutil.rmtree(folder)
-    if NETNS_ETC.is_dir() and not any(NETNS_ETC.iterdir()):
-        NETNS_ETC.rmdir()

@@ -1,6 +1,6 @@
-"""The bastion's door (堡垒机): for each connection, an sshd in the NOC's namespace.
+"""The bastion's door (堡垒机): for each connection, an `sshd -i` in the NOC's namespace.
 
-Listens on 127.0.0.1 of the machine and hands every connection to `sshd -i` inside, so that the
+Listens on 127.0.0.1 of the machine and hands every connection to the program inside, so that the
 machine's own network gets no route, no interface and no address of the lab.
 """
 
@@ -15,9 +15,9 @@ import sys
 BACKLOG = 256
 
 
-def serve(port: int, netns: str, config: str) -> None:
+def serve(port: int, netns: str, inside: list[str]) -> None:
     """Serve until the process is ended. Raises OSError when the port is taken."""
-    argv = ["ip", "netns", "exec", netns, "/usr/sbin/sshd", "-i", "-e", "-f", config]
+    argv = ["ip", "netns", "exec", netns, *inside]
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for a session's end
     with socket.create_server(("127.0.0.1", port), backlog=BACKLOG) as door:
         while True:
@@ -36,4 +36,4 @@ def _default_sigchld() -> None:
 
 
 if __name__ == "__main__":
-    serve(int(sys.argv[1]), sys.argv[2], sys.argv[3])
+    serve(int(sys.argv[1]), sys.argv[2], sys.argv[3:])

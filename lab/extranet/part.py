@@ -57,7 +57,7 @@ def up(progress: Progress) -> None:
 def _prepare(topology: Topology) -> None:
     routers.install_tools(PATHS)
     accounts.make_keys(PATHS)
-    accounts.write(topology, PATHS)
+    accounts.write(PATHS)
     ssh.write(topology, PATHS)
     routers.configure(topology)
 
@@ -93,7 +93,6 @@ def down(progress: Progress) -> None:
     # sessions and armed timers carry no mark: they are found by their namespace
     sweep.end(lambda: sweep.in_namespaces(wires.present()))
     wires.remove()
-    accounts.remove()
     routers.remove()
     ssh.remove(PATHS)
     if (STATE / "access").is_dir() and not any((STATE / "access").iterdir()):

@@ -76,8 +76,8 @@ def services(topology: Topology, paths: LabPaths) -> list[Service]:
             _daemon(device, daemon, paths)
             for daemon in intent_of(topology.plan, device.name).daemons
         ]
-        found.append(_sshd(device.name, namespace(device.name), paths))
-    found += [_sshd(h.vantage, h.namespace, paths) for h in topology.hosts if h.vantage]
+        found.append(_sshd(device.name, namespace(device.name), "router", paths))
+    found += [_sshd(h.vantage, h.namespace, "vantage", paths) for h in topology.hosts if h.vantage]
     return found
 
 
@@ -99,19 +99,25 @@ def _loaded(mark: Path) -> Callable[[], str | None]:
     return lambda: None if mark.exists() else "its configuration is not loaded yet"
 
 
-def _sshd(name: str, netns: str, paths: LabPaths) -> Service:
+def _sshd(name: str, netns: str, kind: str, paths: LabPaths) -> Service:
     conf = str(paths.etc / "ssh" / f"{name}.conf")
+    runner = str(paths.state / "device" / "run-sshd")
     return Service(
         name=f"{name}.sshd",
-        argv=("/usr/sbin/sshd", "-D", "-e", "-f", conf),
+        argv=(runner, str(accounts.etc(paths, kind)), conf, "-D"),
         netns=netns,
         stop_seconds=5,
     )
 
 
 def _bastion(topology: Topology, paths: LabPaths) -> Service:
-    conf = str(paths.etc / "ssh" / "bastion.conf")
-    door = ("-m", "lab.extranet.bastion", str(BASTION_PORT), topology.noc.namespace, conf)
+    inside = (
+        str(paths.state / "device" / "run-sshd"),
+        str(accounts.etc(paths, "vantage")),
+        str(paths.etc / "ssh" / "bastion.conf"),
+        "-i",
+    )
+    door = ("-m", "lab.extranet.bastion", str(BASTION_PORT), topology.noc.namespace, *inside)
     return Service(name="bastion", argv=(sys.executable, *door), stop_seconds=5)
 
 
