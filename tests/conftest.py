@@ -25,7 +25,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run what needs no lab first, and remember which parts the rest needs."""
     for item in items:
         NEEDED.update(part for part in PARTS if item.get_closest_marker(part))
-    items.sort(key=lambda item: any(item.get_closest_marker(part) for part in PARTS))
+    items.sort(
+        key=lambda item: (
+            item.get_closest_marker("last") is not None,
+            any(item.get_closest_marker(part) for part in PARTS),
+        )
+    )
 
 
 def gaoling(
@@ -43,6 +48,14 @@ def gaoling(
             f"{done.stdout[-6000:]}\n{done.stderr[-6000:]}"
         )
     return done
+
+
+@pytest.fixture(scope="session", autouse=True)
+def tree_at_start() -> str:
+    """What `git status` said before the first test; empty on a clean checkout."""
+    return subprocess.run(
+        ["git", "status", "--porcelain"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
 
 
 @dataclass
