@@ -18,27 +18,25 @@ from exporters.targets import Targets
 from gaoling.addressing import plan_city, read_lock
 from gaoling.city import City, read_city
 from gaoling.evidence import Store
+from gaoling.network.journal import Journal, families_in_service, fingerprints
 
 IPV4 = frozenset({4})
 
 
 def families_by_device(
-    city: City, journal: Path | None
+    city: City, journal: Path | None, access: Path | None = None
 ) -> Callable[[], Mapping[str, frozenset[int]]]:
-    """Return a function that says which families are in service, by device: IPv4, and what the
-    change journal adds to it."""
+    """Return a function that says which families are in service, by device.
+
+    That is IPv4, and what the journal of changes says of the routers that `access` knows.
+    """
 
     def read() -> Mapping[str, frozenset[int]]:
         found = {d.name: IPV4 for d in city.devices}
         if journal is None or not journal.exists():
             return found
-        try:
-            from gaoling.network.journal import (  # type: ignore[import-untyped,unused-ignore]
-                families_in_service,
-            )
-        except ImportError:  # the network room is not there yet
-            return found
-        said = families_in_service(city, journal)
+        entries = Journal(journal, fingerprints(access) if access else {})
+        said = families_in_service(city, entries)
         return found | {name: frozenset(families) for name, families in said.items() if families}
 
     return read
@@ -57,14 +55,13 @@ def build(
          *(("device", d.name) for d in city.devices)]
     )  # fmt: skip
     runner = SshRunner(access, run)
-    lock = next((p for p in (city_folder / "addressing", city_folder / "lock") if p.is_dir()), None)
     context = Context(
         city=city,
-        plan=plan_city(city, read_lock(lock) if lock else None),
+        plan=plan_city(city, read_lock(city_folder / "addresses")),
         store=store,
         runner=runner,
         cloud=clouds(clouds_file),
-        families=families_by_device(city, journal),
+        families=families_by_device(city, journal, access),
     )
     looking: list[Collector] = [
         ExtranetSites(), Systems(), Recovery(), ExtranetRouters(runner), RatesCollector(), Targets()

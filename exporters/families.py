@@ -15,8 +15,8 @@ HELP: Mapping[str, str] = {
     " region (definition cloud-adoption).",
     "gaoling_ipv6_systems_ratio": "Counted systems that answer over IPv4 and IPv6.",
     "gaoling_sites": "Counted sites that stand on a rung of the ladder, by level and county.",
-    "gaoling_sites_missing": "Counted sites not seen reachable, by level and county: absent or"
-    " unknown.",
+    "gaoling_sites_missing": "Counted sites not seen reachable, by level and county: absent,"
+    " unattached in the register, or unknown.",
     "gaoling_sites_hidden": "Sites that cannot be seen because of these dead devices.",
     "gaoling_extranet_access_ratio": "Counted sites that are reachable over every family in"
     " service there (definition extranet-access).",

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 from exporters.base import Context, Result, Sample
 from exporters.recovery import ages
-from gaoling.city import Level, Role
+from gaoling.city import Level, Role, Site
 from gaoling.evidence import SITE_RUNGS, SYSTEM_RUNGS, Picture, Rate, Rates, State, Subject
+from gaoling.evidence.picture import NOT_ATTACHED
 from gaoling.evidence.rates import CLOUD_ADOPTION, EXTRANET_ACCESS, IPV6_SITES, IPV6_SYSTEMS
 
 SERIES = {
@@ -99,14 +100,19 @@ def _sites(rates: Rates) -> Iterator[Sample]:
                     yield Sample("gaoling_sites", yes, {**labels, "rung": rung})
             if not any(picture.measured("site", s.code, "reachable") for s in here):
                 continue
-            states = Counter(
-                picture.verdict(Subject("site", s.code, s.name, ""), "reachable").state
-                for s in here
-            )
-            for state, name in ((State.NO, "absent"), (State.UNKNOWN, "unknown")):
-                yield Sample("gaoling_sites_missing", states[state], {**labels, "state": name})
+            states = Counter(_why(rates, s) for s in here)
+            for state in ("absent", "unattached", "unknown"):
+                yield Sample("gaoling_sites_missing", states[state], {**labels, "state": state})
     for cause, count in sorted(Counter(picture.hidden.values()).items()):
         yield Sample("gaoling_sites_hidden", count, {"device": cause})
+
+
+def _why(rates: Rates, site: Site) -> str:
+    """Return why a site is missing; "" when it is reachable."""
+    verdict = rates.picture.verdict(Subject("site", site.code, site.name, ""), "reachable")
+    if verdict.because == NOT_ATTACHED:
+        return "unattached"
+    return {State.NO: "absent", State.UNKNOWN: "unknown", State.YES: ""}[verdict.state]
 
 
 def _routers(rates: Rates) -> Iterator[Sample]:

@@ -1,0 +1,1 @@
+"""The monitoring part of the lab: exporter, Prometheus, Alertmanager, perhaps Grafana."""
