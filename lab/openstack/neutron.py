@@ -81,6 +81,7 @@ def _shared(cloud: Cloud, region: Region) -> Section:
         "transport_url": cloud.broker(f"neutron-{region.name}"),
         "global_physnet_mtu": 1500,
         "rpc_response_timeout": 60,
+        "setproctitle": "off",  # it overwrites the environment, and with it the lab's mark
     }
 
 

@@ -56,12 +56,12 @@ def configuration(cloud: Cloud, region: Region, api: Section, cell: Section) -> 
                 "instance_usage_audit": False,
                 "report_interval": 5,
                 "service_down_time": 30,
+                "periodic_fuzzy_delay": 0,  # else the first look for hosts comes within a minute
                 "cpu_allocation_ratio": 16.0,
                 "ram_allocation_ratio": 4.0,
                 "disk_allocation_ratio": 100.0,
             },
             "wsgi": {"api_paste_config": cloud.region_etc(region) / "nova-paste.ini"},
-            "api": {"auth_strategy": "keystone"},
             "api_database": api,
             "database": cell,
             "quota": QUOTA,
@@ -133,7 +133,7 @@ def services(cloud: Cloud) -> list[Service]:
             Service(
                 name=f"nova-{region.name}",
                 argv=cloud.python("nova", "nova-all", *conf),
-                wave=4,
+                wave=3,
                 env={**common.ENV, "GAOLING_BORN": str(cloud.born)},
                 stop_seconds=5,
                 kill_group=False,  # guests have sessions of their own, and survive

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from lab import sweep
@@ -71,8 +72,25 @@ def cloud() -> Cloud:
 
 def services(here: Cloud) -> list[Service]:
     """Return every process of the cloud half, with its wave and its probe of health."""
-    found = [s for module in (*_MODULES, memcached, relay) for s in module.services(here)]
+    found = [*memcached.services(here), *relay.services(here)]
+    scripts = _digest(sorted(p for p in here.lib.rglob("*") if p.suffix != ".pyc"))
+    for module in _MODULES:
+        texts = [file.text for file in module.files(here)]
+        digest = hashlib.sha256("\n".join([scripts, *texts]).encode()).hexdigest()[:16]
+        # supervisord restarts what is defined anew: a service whose configuration changed
+        found += [
+            replace(s, env={**s.env, "GAOLING_CONFIGURATION": digest})
+            for s in module.services(here)
+        ]
     return sorted(found, key=lambda s: (s.wave, s.name))
+
+
+def _digest(paths: list[Path]) -> str:
+    total = hashlib.sha256()
+    for path in paths:
+        if path.is_file():
+            total.update(path.read_bytes())
+    return total.hexdigest()
 
 
 def up(progress: Progress) -> None:
