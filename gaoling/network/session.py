@@ -1,0 +1,179 @@
+"""One SSH session a device, through the bastion, with its host key checked."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import paramiko
+from netmiko import ConnectHandler
+
+CONNECT_SECONDS = 15
+COMMAND_SECONDS = 60.0
+
+
+class SessionError(Exception):
+    """No session, or an answer that cannot be trusted; the message names the device."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command said and its exit code."""
+
+    text: str
+    code: int
+
+
+class Session:
+    """A session with a router: `show` types into its CLI, `run` is a channel beside it.
+
+    Both use the one connection. The way (bastion, user, key, known hosts) is that of the access
+    folder's ssh_config, so that `ssh -F` by hand and this go the same way.
+    """
+
+    def __init__(self, device: str, access: Path) -> None:
+        """Connect. Raises SessionError with what failed: way, host key, key, prompt."""
+        self.device = device
+        config = access / "ssh_config"
+        if not config.exists():
+            raise SessionError(f"{device}: found no {config}, expected the access folder's")
+        found = paramiko.SSHConfig.from_path(str(config)).lookup(device)
+        self._proxy, sock = _through(config, found)
+        try:
+            self._netmiko: Any = ConnectHandler(
+                device_type="cisco_ios",  # netmiko has no type for FRR; vtysh is much like it
+                host=found["hostname"],
+                username=found["user"],
+                use_keys=True,
+                key_file=found["identityfile"][0],
+                allow_agent=False,
+                ssh_strict=True,
+                system_host_keys=False,
+                alt_host_keys=True,
+                alt_key_file=found["userknownhostsfile"],
+                conn_timeout=CONNECT_SECONDS,
+                auth_timeout=CONNECT_SECONDS,
+                banner_timeout=CONNECT_SECONDS,
+                fast_cli=True,
+                sock=sock,
+            )
+        except Exception as error:
+            self._end_proxy()
+            reason = str(error).strip().splitlines()
+            raise SessionError(f"{device}: no session: {reason[0] if reason else error!r}") from error
+        if self._netmiko.base_prompt != device[:16]:  # netmiko keeps 16 characters of it
+            seen = self._netmiko.base_prompt
+            self.close()
+            raise SessionError(f"{device}: found the prompt of {seen!r}, expected {device!r}")
+
+    def show(self, command: str) -> str:
+        """Return what a command shows. Raises SessionError when it is empty (napalm#1135)."""
+        text = str(self._netmiko.send_command(command, read_timeout=COMMAND_SECONDS))
+        if not text.strip():
+            raise SessionError(f"{self.device}: `{command}` showed nothing")
+        return text
+
+    def run(self, command: str, stdin: str = "", seconds: float = COMMAND_SECONDS) -> Answer:
+        """Run a command in a channel of its own; return what it said, errors too.
+
+        Raises SessionError when the connection ends or the time is up.
+        """
+        try:
+            channel = self._netmiko.remote_conn_pre.get_transport().open_session(timeout=seconds)
+            channel.settimeout(seconds)
+            channel.set_combine_stderr(True)
+            channel.exec_command(command)
+            if stdin:
+                channel.sendall(stdin.encode())
+            channel.shutdown_write()
+            parts = []
+            while part := channel.recv(1 << 16):
+                parts.append(part)
+            code = channel.recv_exit_status()
+            channel.close()
+        except (OSError, EOFError, paramiko.SSHException) as error:
+            raise SessionError(
+                f"{self.device}: the session ended during `{command.split(chr(10))[0]}`: "
+                f"{error or type(error).__name__}"
+            ) from error
+        if code == -1:
+            raise SessionError(f"{self.device}: the session ended during `{command}`")
+        return Answer(b"".join(parts).decode(errors="replace"), code)
+
+    def close(self) -> None:
+        """End the session; safe when it has ended already."""
+        self._netmiko.remote_conn_pre.close()  # netmiko's own farewell waits for prompts
+        self._end_proxy()
+
+    def _end_proxy(self) -> None:
+        if self._proxy is not None:
+            self._proxy.terminate()
+            self._proxy.wait()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _through(
+    config: Path, found: paramiko.SSHConfigDict
+) -> tuple[subprocess.Popen[bytes] | None, socket.socket | None]:
+    """Return a socket that goes through the bastion, and the ssh that carries it."""
+    jump = found.get("proxyjump")
+    if not jump or jump == "none":
+        return None, None
+    ours, theirs = socket.socketpair()
+    port = found.get("port", "22")
+    proxy = subprocess.Popen(
+        ["ssh", "-F", str(config), "-W", f"{found['hostname']}:{port}", jump],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=subprocess.DEVNULL,  # a master that stays would hold it open
+    )
+    theirs.close()
+    return proxy, ours
+
+
+def open_way(access: Path) -> None:
+    """Open the shared connection to the bastion, so that sessions need not each make their own.
+
+    Raises SessionError when the bastion does not let us in.
+    """
+    config = str(access / "ssh_config")
+    check = ["ssh", "-F", config, "-O", "check", "bastion"]
+    if subprocess.run(check, capture_output=True, check=False).returncode == 0:
+        return
+    done = subprocess.run(
+        ["ssh", "-F", config, "-f", "-N", "bastion"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        check=False,
+        timeout=CONNECT_SECONDS,
+    )
+    if done.returncode:
+        raise SessionError(f"bastion: no connection with {config} (exit {done.returncode})")
+
+
+def from_vantage(access: Path, vantage: str, command: str, seconds: float = 30.0) -> Answer:
+    """Run a command on a vantage and return what it said."""
+    done = subprocess.run(
+        ["ssh", "-F", str(access / "ssh_config"), vantage, command],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=seconds,
+    )
+    return Answer(done.stdout + done.stderr, done.returncode)
