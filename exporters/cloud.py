@@ -40,6 +40,8 @@ class Inventory:
 class Cloud(Protocol):
     """A region. Every method raises CloudError."""
 
+    def projects(self) -> frozenset[str]: ...
+
     def inventory(self) -> Inventory: ...
 
     def containers(self, project: str) -> Containers: ...
@@ -84,13 +86,22 @@ class OpenStack:
             text = f"{type(error).__name__}: {error}".splitlines()[0]
             raise CloudError(f"{self._entry}: {text[:200]}") from None
 
+    def projects(self) -> frozenset[str]:
+        """Return the names of the projects tagged `gaoling`."""
+        found: frozenset[str] = self._ask(lambda: frozenset(self._projects().values()))
+        return found
+
+    def _projects(self) -> dict[str, str]:
+        return {p.id: p.name for p in self._connection().identity.projects(tags="gaoling")}
+
     def inventory(self) -> Inventory:
+        """Return what the region has of landing zones."""
         found: Inventory = self._ask(self._inventory)
         return found
 
     def _inventory(self) -> Inventory:
         admin = self._connection()
-        names = {p.id: p.name for p in admin.identity.projects(tags="gaoling")}
+        names = self._projects()
         addresses: dict[str, list[str]] = {}
         for port in admin.network.ports():
             if (port.device_owner or "").startswith("compute:"):

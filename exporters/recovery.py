@@ -29,12 +29,18 @@ class Recovery:
     deadline = 60.0
 
     def collect(self, context: Context) -> Result:
-        """Return the time of the newest sentinel that can be read in the other region, a system."""
+        """Return the time of the newest sentinel that can be read in the other region, a system.
+
+        A system without a project is not covered. Raises CloudError when the cloud is silent.
+        """
         city, now = context.city, context.clock()
         home = context.cloud(city.settings.regions[0].name)
         systems = synced(city)
         result = Result(wanted=len(systems))
+        projects = home.projects()
         for system in systems:
+            if f"{city.settings.id}-{system.id}" not in projects:
+                continue
             region = city.recovery_policy[system.recovery].region or ""
             project = f"{city.settings.id}-{system.id}"
             container = f"{system.id}-objects"

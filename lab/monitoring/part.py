@@ -77,10 +77,10 @@ def _rules() -> bool:
     return changed
 
 
-def exporter_uid() -> int:
-    """Return the uid that the exporter runs as. Raises LabError."""
+def exporter_account() -> pwd.struct_passwd:
+    """Return the account that the exporter runs as. Raises LabError."""
     try:
-        return pwd.getpwnam(EXPORTER_USER).pw_uid
+        return pwd.getpwnam(EXPORTER_USER)
     except KeyError:
         raise LabError(
             f"no account {EXPORTER_USER!r}: expected the one that Debian's package prometheus makes"
@@ -118,8 +118,17 @@ def _answers(url: str) -> Ready:
     return ready
 
 
-def _exporter(uid: int | None, owner: int) -> list[Service]:
+def _drop(account: pwd.struct_passwd | None) -> tuple[str, ...]:
+    """Return the words that drop root's rights; none for root itself."""
+    if account is None:
+        return ()
+    return ("setpriv", "--reuid", str(account.pw_uid), "--regid", str(account.pw_gid),
+            "--clear-groups", "--no-new-privs")  # fmt: skip
+
+
+def _exporter(account: pwd.struct_passwd | None) -> list[Service]:
     state = PATHS.state / "exporter"
+    owner = account.pw_uid if account else 0
     arguments = {
         "--city": CITY,
         "--access-dir": state / "access",
@@ -142,9 +151,7 @@ def _exporter(uid: int | None, owner: int) -> list[Service]:
         ),
         Service(
             "exporter",
-            (*python, "exporters", *words),
-            wave=0,
-            uid=uid,
+            (*_drop(account), *python, "exporters", *words),
             env=env,
             stop_seconds=15,
             ready=_answers(f"http://127.0.0.1:{PORTS['exporter']}/metrics"),
@@ -152,11 +159,10 @@ def _exporter(uid: int | None, owner: int) -> list[Service]:
     ]
 
 
-def _reachable_for(uid: int) -> str | None:
+def _reachable_for(account: pwd.struct_passwd) -> str | None:
     """Return why a user cannot run the exporter; None when it can."""
     done = subprocess.run(
-        ["setpriv", "--reuid", str(uid), "--regid", str(uid), "--clear-groups",
-         sys.executable, "-P", "-c", "import exporters, gaoling.city"],
+        [*_drop(account), sys.executable, "-P", "-c", "import exporters, gaoling.city"],
         env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
         cwd="/", capture_output=True, text=True, check=False,
     )  # fmt: skip
@@ -165,9 +171,9 @@ def _reachable_for(uid: int) -> str | None:
     return (done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[-1]
 
 
-def _services(exporter: int | None, owner: int) -> list[Service]:
+def _services(account: pwd.struct_passwd | None) -> list[Service]:
     metrics, alerts = PORTS["prometheus"], PORTS["alertmanager"]
-    found = _exporter(exporter, owner)
+    found = _exporter(account)
     found.append(
         Service(
             "alertmanager",
@@ -237,14 +243,14 @@ def up(progress: Progress) -> None:
     Raises LabError.
     """
     PATHS.make()
-    uid: int | None = exporter_uid()
-    owner = uid or 0
-    if why := _reachable_for(owner):
+    account: pwd.struct_passwd | None = exporter_account()
+    if account and (why := _reachable_for(account)):
         progress.note(
             f"the exporter runs as root and not as {EXPORTER_USER}: that user cannot use "
             f"{sys.executable} or {ROOT} ({why}); a checkout outside of a home folder is readable"
         )
-        uid, owner = None, 0
+        account = None
+    owner = account.pw_uid if account else 0
     for name, number in UIDS.items():
         if name != "grafana":
             _folder(PATHS.state / name, number)
@@ -263,7 +269,7 @@ def up(progress: Progress) -> None:
         _grafana_files()
     keeper = Supervisor(PATHS)
     ran = {s.name: s.pid for s in keeper.status()}
-    keeper.up(_services(uid, owner), progress)
+    keeper.up(_services(account), progress)
     for name, new in (("prometheus", changed), ("alertmanager", routes)):
         if new and ran.get(name) == keeper.pid(name):
             _reload(keeper, name)

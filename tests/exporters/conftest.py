@@ -104,6 +104,9 @@ class FakeCloud:
     lag: float = 120.0
     objects: dict[tuple[str, str], bytes] = field(default_factory=dict)
 
+    def projects(self):
+        return self.inventory().projects
+
     def inventory(self):
         if self.down:
             raise CloudError("primary: ConnectFailure: no answer")

@@ -198,4 +198,4 @@ class TestRates:
         missing = series(result, "gaoling_sites_missing")
         of = {dict(k)["state"]: v for k, v in missing.items()
               if dict(k)["county"] == "360281" and dict(k)["level"] == "township"}  # fmt: skip
-        assert of == {"absent": 0, "unknown": 18}
+        assert of == {"absent": 0, "unattached": 0, "unknown": 18}
