@@ -101,6 +101,7 @@ def projects(cloud: str, path: Path) -> dict[str, str]:
     """
     import openstack.config
     from keystoneauth1 import exceptions
+    from openstack.exceptions import ConfigException
 
     read_clouds(path)
     try:
@@ -110,10 +111,9 @@ def projects(cloud: str, path: Path) -> dict[str, str]:
             "/projects",
             endpoint_filter={"service_type": "identity", "interface": "public", "version": "3"},
             params={"tags": TAG},
-            connect_retries=2,
         )
         return {p["name"]: p["id"] for p in answer.json()["projects"]}
-    except openstack.config.exceptions.OpenStackConfigException as error:
+    except ConfigException as error:
         raise AccessError(f"{path}: {error}") from None
     except exceptions.Unauthorized:
         raise AccessError(

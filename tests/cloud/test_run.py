@@ -1,0 +1,266 @@
+"""Runs of many stacks, and the refusals, with a stand-in for the CLI."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from gaoling.city import read_city
+from gaoling.cloud import guard, locks
+from gaoling.cloud.events import Change, EventLog, Progress
+from gaoling.cloud.home import Home, stack_config, write_config
+from gaoling.cloud.run import Runner
+from gaoling.cloud.stacks import stacks
+
+ROOT = Path(__file__).resolve().parents[2]
+CITY = read_city(ROOT / "inventories/lab")
+VOLUME = "openstack:blockstorage/volume:Volume"
+URN = f"urn:pulumi:lab-primary-0::gaoling::gaoling:cloud:LandingZone${VOLUME}::health-data-1"
+
+# Writes down how it was called, then plays the events that the test laid out for the stack.
+STAND_IN = """#!{python}
+import json, os, pathlib, sys
+home = pathlib.Path(os.environ["STAND_IN"])
+arguments = sys.argv[1:]
+line = {{"arguments": arguments, "names": sorted(os.environ), "cwd": os.getcwd()}}
+with (home / "calls").open("a") as file:
+    file.write(json.dumps(line) + "\\n")
+if arguments[:2] == ["stack", "init"]:
+    pathlib.Path(f"Pulumi.{{arguments[2]}}.yaml").write_text("encryptionsalt: v1:salt\\n")
+if arguments[:2] == ["config", "set"]:
+    sys.stdin.read()
+if "--event-log" in arguments:
+    stack = arguments[arguments.index("--stack") + 1]
+    play = home / f"{{arguments[0]}}-{{stack}}.json"
+    events = json.loads(play.read_text()) if play.exists() else []
+    log = pathlib.Path(arguments[arguments.index("--event-log") + 1])
+    log.write_text("".join(json.dumps(e) + "\\n" for e in events if "code" not in e))
+    sys.exit(next((e["code"] for e in events if "code" in e), 0))
+"""
+
+
+@pytest.fixture
+def stand_in(tmp_path, monkeypatch):
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    program = folder / "pulumi"
+    program.write_text(STAND_IN.format(python=sys.executable))
+    program.chmod(0o755)
+    for name in ("pulumi-language-python", "pulumi-resource-openstack"):
+        (folder / name).write_text("#!/bin/sh\n")
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    monkeypatch.setenv("STAND_IN", str(tmp_path))
+    monkeypatch.setenv("OS_PASSWORD", "of another cloud")
+    access = tmp_path / "access" / "cloud"
+    access.mkdir(parents=True)
+    (access / "clouds.yaml").write_text("clouds: {primary: {auth: {}}, dr: {auth: {}}}")
+    monkeypatch.setenv("GAOLING_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("GAOLING_ACCESS", str(tmp_path / "access"))
+    monkeypatch.setenv("GAOLING_CITY", "lab")
+    monkeypatch.setattr("gaoling.cloud.access.projects", lambda cloud, path: {})
+    return tmp_path
+
+
+def play(folder, name, *events):
+    (folder / f"{name}.json").write_text(json.dumps(events))
+
+
+def calls(folder):
+    return [json.loads(line) for line in (folder / "calls").read_text().splitlines()]
+
+
+def step(op, urn=URN, kind=VOLUME):
+    return {"resourcePreEvent": {"metadata": {"op": op, "urn": urn, "type": kind}}}
+
+
+def runner(folder):
+    home = Home(folder / "state", folder / "access" / "cloud" / "clouds.yaml")
+    return Runner(home, CITY, lambda _: None, jobs=2)
+
+
+def test_preparing_makes_stacks_once_and_keeps_secrets_to_their_owner(stand_in):
+    made = runner(stand_in)
+    made.prepare(stacks(CITY))
+    passphrase = made.home.passphrase.read_text()
+    made.prepare(stacks(CITY))
+    assert made.home.passphrase.read_text() == passphrase
+    for path in (made.home.passphrase, made.home.sync_secret, made.home.clouds):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    secret = made.home.sync_secret.read_text()
+    assert not any(secret in str(call["arguments"]) for call in calls(stand_in))
+    assert not any(passphrase in str(call["arguments"]) for call in calls(stand_in))
+    assert not any("OS_PASSWORD" in call["names"] for call in calls(stand_in))
+    config = yaml.safe_load(made.home.config_file("lab-primary-0").read_text())
+    assert config["encryptionsalt"] == "v1:salt"
+    assert config["config"]["gaoling:city"] == "lab"
+    assert config["config"]["openstack:cloud"] == "primary"
+
+
+def test_waves_are_run_in_order_and_backwards(stand_in):
+    made = runner(stand_in)
+    wanted = stacks(CITY)
+    made.prepare(wanted)
+    assert [o.stack.wave for o in made.all("up", wanted)] == [0, 0, 1, 2]
+    assert [o.stack.wave for o in made.all("destroy", wanted, backwards=True)] == [2, 1, 0, 0]
+
+
+def test_after_a_failure_later_waves_are_not_begun(stand_in):
+    made = runner(stand_in)
+    wanted = stacks(CITY)
+    made.prepare(wanted)
+    error = {"diagnosticEvent": {"severity": "error", "message": "<{%fg 1%}>no quota<{%reset%}>"}}
+    play(stand_in, "up-lab-dr-platform", error, {"code": 255})
+    found = made.all("up", wanted)
+    assert [(o.stack.name, o.ok) for o in found] == [
+        ("lab-primary-platform", True),
+        ("lab-dr-platform", False),
+    ]
+    assert found[1].why() == "no quota"
+
+
+def gaoling(*arguments):
+    from gaoling.cli.cloud import app
+
+    return CliRunner().invoke(app, list(arguments), catch_exceptions=True)
+
+
+def test_up_refuses_to_lose_data_that_is_not_named(stand_in):
+    play(stand_in, "preview-lab-primary-0", step("replace"))
+    result = gaoling("up", "--yes")
+    assert isinstance(result.exception, guard.Refused)
+    assert URN in str(result.exception)
+    assert "nothing was changed" in str(result.exception)
+    assert not [c for c in calls(stand_in) if c["arguments"][0] == "up"]
+
+
+def test_what_is_named_needs_a_reason_and_the_journal_has_it(stand_in):
+    play(stand_in, "preview-lab-primary-0", step("replace"))
+    play(stand_in, "up-lab-primary-0", step("replace"))
+    result = gaoling("up", "--yes", "--allow-delete", URN)
+    assert "found no --reason" in str(result.exception)
+    result = gaoling("up", "--yes", "--allow-delete", URN, "--reason", "moved to a new volume type")
+    assert result.exit_code == 0, result.output
+    lines = (stand_in / "state/journal/cloud.jsonl").read_text().splitlines()
+    entry = next(e for e in map(json.loads, lines) if e["stack"] == "lab-primary-0")
+    assert entry["gone"] == [URN]
+    assert entry["reason"] == "moved to a new volume type"
+    assert entry["who"]
+
+
+PROTECTED = {
+    "diagnosticEvent": {
+        "severity": "error",
+        "message": f'resource "{URN}" cannot be deleted\nbecause it is protected.',
+    }
+}
+
+
+def test_what_is_protected_is_refused_by_name(stand_in):
+    play(stand_in, "preview-lab-primary-0", PROTECTED, {"code": 255})
+    result = gaoling("up", "--yes")
+    assert isinstance(result.exception, guard.Refused)
+    assert URN in str(result.exception)
+    assert not [c for c in calls(stand_in) if c["arguments"][:2] == ["state", "unprotect"]]
+
+
+def test_preview_tells_pending_changes_by_its_code(stand_in):
+    assert gaoling("preview", "--expect-no-changes").exit_code == 0
+    play(stand_in, "preview-lab-dr-0", step("create"))
+    assert gaoling("preview").exit_code == 0
+    assert gaoling("preview", "--expect-no-changes").exit_code == 3
+
+
+def test_destructive_steps_are_shown_first(stand_in):
+    other = URN.replace("health-data-1", "water-data-1")
+    play(stand_in, "preview-lab-primary-0", step("create", other), step("delete"))
+    lines = gaoling("preview").output.splitlines()
+    first = lines.index("lab-primary-0") + 1
+    assert lines[first].split()[:2] == ["!", "delete"]
+    assert lines[first + 1].split()[0] == "create"
+
+
+def test_json_says_what_failed(stand_in):
+    play(stand_in, "preview-lab-dr-0", PROTECTED, {"code": 255})
+    result = gaoling("preview", "--json", "--region", "dr")
+    assert result.exit_code == 1
+    rows = json.loads(result.stdout)
+    assert [(r["stack"], r["ok"]) for r in rows] == [("lab-dr-platform", True), ("lab-dr-0", False)]
+
+
+def test_bad_names_and_credentials_end_with_2(stand_in):
+    assert gaoling("preview", "--region", "north").exit_code == 2
+    assert gaoling("preview", "--stack", "lab-north-0").exit_code == 2
+    (stand_in / "access/cloud/clouds.yaml").unlink()
+    result = gaoling("preview")
+    assert result.exit_code == 2
+    assert "no such file, expected the clouds.yaml" in result.output
+
+
+def test_a_shrunken_register_is_refused(tmp_path):
+    memory = tmp_path / "register.json"
+    guard.remember(CITY, memory)
+    guard.refuse_shrunken(CITY, memory, force=False)
+    fewer = CITY.with_systems(CITY.systems[2:])
+    with pytest.raises(guard.Refused, match=r"has lost 2 of 13 systems .*e-license, one-window"):
+        guard.refuse_shrunken(fewer, memory, force=False)
+    guard.refuse_shrunken(fewer, memory, force=True)
+
+
+def lock(folder, pid, host):
+    path = folder / ".pulumi/locks/organization/gaoling/s/1.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"pid": pid, "hostname": host, "username": "ops"}))
+    return path
+
+
+def test_the_lock_of_a_dead_run_goes(tmp_path):
+    path = lock(tmp_path, 2**22 + 1, socket.gethostname())
+    assert locks.clear(tmp_path, "s")
+    assert not path.exists()
+    assert not locks.clear(tmp_path, "s")
+
+
+def test_the_lock_of_another_machine_stays(tmp_path):
+    path = lock(tmp_path, 1, "another")
+    with pytest.raises(locks.Locked, match=r"ops@another .*pulumi cancel --stack s"):
+        locks.clear(tmp_path, "s")
+    assert path.exists()
+
+
+def test_another_process_with_the_number_of_the_dead_does_not_hold_a_lock(tmp_path):
+    lock(tmp_path, os.getpid(), socket.gethostname())
+    assert locks.clear(tmp_path, "s")
+
+
+def test_events_are_taken_as_they_are_written(tmp_path):
+    path = tmp_path / "events"
+    log, progress = EventLog(path), Progress()
+    assert list(log.new()) == []
+    whole = json.dumps(step("create")) + "\n"
+    path.write_text(whole + whole[:10])
+    for event in log.new():
+        progress.take(event)
+    assert progress.counts == {"create": 1}
+    path.write_text(whole + whole)
+    assert len(list(log.new())) == 1
+    assert progress.changes == [Change("create", VOLUME, URN)]
+
+
+def test_a_stack_file_keeps_its_salt_and_secrets(tmp_path):
+    path = tmp_path / "Pulumi.s.yaml"
+    held = {"encryptionsalt": "v1:x", "config": {"a:b": {"secure": "v1:y"}, "a:old": "gone"}}
+    path.write_text(yaml.safe_dump(held))
+    write_config(path, stack_config(CITY, stacks(CITY)[2]))
+    found = yaml.safe_load(path.read_text())
+    assert found["encryptionsalt"] == "v1:x"
+    assert found["config"]["a:b"] == {"secure": "v1:y"}
+    assert "a:old" not in found["config"]
