@@ -1,20 +1,32 @@
 """The address plan of a city: level and administrative code, then site, then use.
 
-/128 loopbacks, /127 links (RFC 6164), /64 LANs, all blocks on nibble boundaries (RFC 5375).
+/128 loopbacks, /127 links (RFC 6164), /64 LANs, all blocks where the profile puts them.
 """
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 
-from gaoling.addressing.sparse import Block, child
+from gaoling.addressing import prefix
+from gaoling.addressing.allocate import ROOT, Allocator, PlanError
+from gaoling.addressing.book import TOP, Book
+from gaoling.addressing.profile import Profile, read_profile
 from gaoling.city import City, Device, Level, Link, Region, Site
 
-TOP, SITE, USE, VILLAGE, TENANT_REGION, TENANT = 36, 44, 48, 56, 40, 56
 HOST = 0x10  # a LAN's first host: ::10, .10
 FIRST_ROUTER = 10  # the first tenant router on a provider network
-SLOTS = 200  # tenant routers that an IPv4 /24 provider network holds
+CITY = "city"
+_NEEDED = {
+    (ROOT, "city"), (ROOT, "cloud"), (ROOT, "county"), ("city", "infrastructure"), ("city", "site"),
+    ("county", "infrastructure"), ("county", "site"), ("site", "villages"), ("villages", "village"),
+    ("site", "lan"), ("village", "lan"), ("infrastructure", "loopbacks"),
+    ("infrastructure", "links"), ("infrastructure", "addresses"), ("loopbacks", "loopback"),
+    ("links", "link"), ("addresses", "address"), ("cloud", "region"), ("region", "fabric"),
+    ("region", "tenant"), ("fabric", "provider"), ("provider", "gateway"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -37,29 +49,75 @@ class Provider:
     leaf_ipv4: IPv4Address
 
 
+def group_of(code: str) -> str:
+    """Return the name of the group (a file of the lock) of a county, or of the city level, ""."""
+    return code or CITY
+
+
+def cloud_group(region: str) -> str:
+    return f"cloud-{region}"
+
+
+def slots(region: Region) -> int:
+    """Return how many tenants a region's IPv4 networks hold: an address and a /24 each."""
+    routers = region.provider_ipv4.num_addresses - FIRST_ROUTER - 1
+    subnets = 1 << max(24 - region.tenants_ipv4.prefixlen, 0)
+    return max(min(routers, subnets), 0)
+
+
 class Plan:
-    """Every prefix of a city. `given` is what a lock holds: key -> prefix."""
+    """Every prefix of a city. `book` says what is given (a mapping, too) and what is retired."""
 
-    def __init__(self, city: City, given: dict[str, IPv6Network]) -> None:
+    def __init__(self, city: City, book: Book, profile: Profile, allocator: Allocator) -> None:
         self.city = city
-        self.given = given
+        self.book = book
+        self.profile = profile
+        self._allocator = allocator
 
-    def _infrastructure(self, device: Device) -> IPv6Network:
-        county = self.city.county_of(self.city.site[device.site])
-        return self.given[f"county/{county}/infrastructure" if county else "city/infrastructure"]
+    @property
+    def given(self) -> Book:
+        """Key `group/kind/name` -> prefix."""
+        return self.book
+
+    def group(self, site: Site) -> str:
+        """Return the group in which a site's prefix is."""
+        return group_of(self.city.county_of(site))
+
+    def _of_device(self, device: str, kind: str) -> int:
+        group = self.group(self.city.site[self.city.device[device].site])
+        return self.book.packed(f"{group}/{kind}/{device}")
 
     def loopback(self, device: str) -> IPv6Address:
         """Return a device's loopback address (/128)."""
-        return self.given[f"loopback/{device}"].network_address
+        return IPv6Address(prefix.address(self._of_device(device, "loopback")))
+
+    def management(self, device: str) -> IPv6Address:
+        """Return a device's own address for management over IPv6 (/128)."""
+        return IPv6Address(prefix.address(self._of_device(device, "address")))
 
     def link(self, link: Link) -> tuple[IPv6Interface, IPv6Interface]:
         """Return both ends' addresses on a link (/127), a's first."""
-        net = self.given[f"link/{link.id}"]
-        return IPv6Interface((net[0], 127)), IPv6Interface((net[1], 127))
+        group = self.group(self.city.site[self.city.device[link.b_device].site])
+        first = prefix.address(self.book.packed(f"{group}/link/{link.id}"))
+        return IPv6Interface((first, 127)), IPv6Interface((first + 1, 127))
+
+    def _block(self, code: str) -> tuple[str, int]:
+        site = self.city.site[code]
+        kind = "village" if site.level is Level.VILLAGE else "site"
+        return kind, self.book.packed(f"{self.group(site)}/{kind}/{code}")
+
+    def use(self, site: str, use: str) -> IPv6Network:
+        """Return what a site has for a use of the profile: lan, services, management.
+
+        Raises KeyError for a site or a use that is not there.
+        """
+        kind, block = self._block(site)
+        return prefix.network(self._allocator.fixed(kind, block, use))
 
     def lan(self, site: str) -> IPv6Network:
         """Return the /64 of a site's LAN; its gateway is ::1, its first host ::10."""
-        return child(self.given[f"site/{site}"], 64, 0)
+        kind, block = self._block(site)
+        return prefix.network(prefix.child(self._allocator.fixed(kind, block, "lan"), 64, 0))
 
     def gateway(self, site: str) -> IPv6Interface:
         lan = self.lan(site)
@@ -70,7 +128,7 @@ class Plan:
 
     def village_block(self, site: str) -> IPv6Network:
         """Return the whole prefix of a village: what its township routes to it."""
-        return self.given[f"site/{site}"]
+        return prefix.network(self._block(site)[1])
 
     def probe(self, site: Site) -> tuple[IPv4Address | None, IPv6Address | None]:
         """Return the addresses whose answer says that a site is reached, IPv4 and IPv6.
@@ -85,150 +143,122 @@ class Plan:
             return site.ipv4.ip, self.gateway(site.code).ip
         return site.ipv4.network[HOST - 6], self.host(site.code)
 
+    def _provider(self, region: str) -> int:
+        block = self.book.packed(f"cloud/region/{region}")
+        return self._allocator.fixed("region", block, "fabric", "provider")
+
     def provider(self, region: str) -> Provider:
         v4 = self.city.region[region].provider_ipv4
-        v6 = self.given[f"provider/{region}"]
+        v6 = prefix.network(self._provider(region))
         return Provider(ipv6=v6, ipv4=v4, leaf_ipv6=v6[1], leaf_ipv4=v4[1])
 
     def tenant(self, system: str, region: str) -> Tenant:
-        """Return a system's prefixes in a region."""
-        block = self.given[f"tenant/{region}/{system}"]
-        slot = int(self.given[f"slot/{region}/{system}"].network_address) & 0xFFFF
-        provider = self.provider(region)
-        tenants = self.city.region[region].tenants_ipv4
-        v4 = IPv4Network((int(tenants.network_address) + (slot << 8), 24))
+        """Return a system's prefixes in a region. Raises KeyError when it has none there."""
+        group = cloud_group(region)
+        block = self.book.packed(f"{group}/tenant/{system}")
+        router = prefix.address(self.book.packed(f"{group}/gateway/{system}"))
+        slot = router - prefix.address(self._provider(region)) - FIRST_ROUTER
+        there = self.city.region[region]
+        v4 = int(there.tenants_ipv4.network_address) + (slot << 8)
         return Tenant(
-            ipv6=child(block, 64, 0),
-            ipv4=v4,
-            gateway_ipv6=provider.ipv6[FIRST_ROUTER + slot],
-            gateway_ipv4=provider.ipv4[FIRST_ROUTER + slot],
+            ipv6=prefix.network(prefix.child(block, 64, 0)),
+            ipv4=IPv4Network((v4, 24)),
+            gateway_ipv6=IPv6Address(router),
+            gateway_ipv4=there.provider_ipv4[FIRST_ROUTER + slot],
         )
 
 
-def plan_city(city: City, lock: dict[str, IPv6Network] | None = None) -> Plan:
+def profile_of(city: City) -> Profile:
+    """Return the profile that a city names, its own file or one of the project's.
+
+    Raises ProfileError when it cannot be used, or lacks a block that a city needs.
+    """
+    profile = read_profile(city.settings.address_profile, city.directory)
+    if lacking := sorted(_NEEDED - profile.edge.keys()):
+        listed = ", ".join(f"{name} in {parent}" for parent, name in lacking)
+        raise PlanError(f"profile {profile.name!r} is none for a city: it has no {listed}")
+    return profile
+
+
+def plan_city(
+    city: City, lock: Mapping[str, IPv6Network] | None = None, today: dt.date | None = None
+) -> Plan:
     """Return the plan of a city: what `lock` holds stays, what is new is added beside it.
 
-    Same input, same plan. Raises ValueError naming the block that has run out.
+    Same input, same plan; the day matters only for what is retired. Raises PlanError naming the
+    level that has run out, ProfileError.
     """
-    planner = _Planner(lock or {})
-    top = planner.block(city.settings.ipv6_prefix, TOP)
+    profile = profile_of(city)
+    root = prefix.of(city.settings.ipv6_prefix)
+    allocator = Allocator(profile, root, Book.of(lock or {}), today or dt.date.today())
     counties = sorted(s.code for s in city.sites if s.level is Level.COUNTY)
-    city_block = planner.give(top, "city/all")
-    cloud_block = planner.give(top, "cloud/all")
-    blocks = {c: planner.give(top, f"county/{c}") for c in counties}
-    _city_level(city, planner, city_block)
-    _counties(city, planner, blocks)
-    _cloud(city, planner, cloud_block)
-    return Plan(city, planner.given)
+    blocks = dict(zip(counties, allocator.fill(ROOT, root, "county", TOP, counties), strict=True))
+    blocks[""] = allocator.fixed(ROOT, root, "city")
+    _sites(city, allocator, blocks)
+    _devices(city, allocator, blocks)
+    _cloud(city, allocator, allocator.fixed(ROOT, root, "cloud"))
+    return Plan(city, allocator.finish(), profile, allocator)
 
 
-def _city_level(city: City, planner: _Planner, prefix: IPv6Network) -> None:
-    block = planner.block(prefix, SITE)
-    infrastructure = planner.give(block, "city/infrastructure")
-    for site in sorted(s.code for s in city.sites if s.level is Level.CITY):
-        planner.give(block, f"site/{site}")
-    _devices(city, planner, infrastructure, "")
-
-
-def _counties(city: City, planner: _Planner, blocks: dict[str, IPv6Network]) -> None:
-    of_county: dict[str, list[Site]] = {code: [] for code in blocks}
+def _sites(city: City, allocator: Allocator, blocks: dict[str, int]) -> None:
+    sites: dict[str, list[str]] = {county: [] for county in blocks}
+    villages: dict[str, list[str]] = {}
     for site in city.sites:
-        if site.level is not Level.CITY:
-            of_county[city.county_of(site)].append(site)
-    for code, prefix in blocks.items():
-        block = planner.block(prefix, SITE)
-        infrastructure = planner.give(block, f"county/{code}/infrastructure")
-        sites = sorted(of_county[code], key=lambda s: s.code)
-        planner.give(block, f"site/{code}")
-        for site in (s for s in sites if s.level is Level.TOWNSHIP):
-            planner.give(block, f"site/{site.code}")
-        for site in (s for s in sites if s.level is Level.VILLAGE):
-            # villages have the upper half of their township's block, /48 number 8 and up
-            upper = child(planner.given[f"site/{site.parent}"], USE, 8)
-            villages = planner.block(upper, VILLAGE)
-            planner.give(villages, f"site/{site.code}")
-        _devices(city, planner, infrastructure, code)
+        if site.level is Level.VILLAGE:
+            villages.setdefault(site.parent, []).append(site.code)
+        else:
+            sites[city.county_of(site)].append(site.code)
+    for county, block in blocks.items():
+        group = group_of(county)
+        codes = sorted(sites[county])
+        found = allocator.fill("county" if county else "city", block, "site", group, codes)
+        for code, site_block in zip(codes, found, strict=True):
+            if code in villages:
+                upper = allocator.fixed("site", site_block, "villages")
+                allocator.fill("villages", upper, "village", group, sorted(villages[code]))
 
 
-def _devices(city: City, planner: _Planner, prefix: IPv6Network, county: str) -> None:
-    """Give loopbacks and links of a county (or of the city, "") out of its infrastructure."""
+def _devices(city: City, allocator: Allocator, blocks: dict[str, int]) -> None:
+    """Give loopbacks, links and management addresses out of each county's infrastructure."""
+    at = {d.name: city.county_of(city.site[d.site]) for d in city.devices}
+    devices: dict[str, list[Device]] = {}
+    links: dict[str, list[str]] = {}
+    for device in city.devices:
+        devices.setdefault(at[device.name], []).append(device)
+    for link in city.links:
+        links.setdefault(at[link.b_device], []).append(link.id)
+    for county in sorted(devices.keys() | links.keys()):
+        group, parent = group_of(county), "county" if county else "city"
+        block = allocator.fixed(parent, blocks[county], "infrastructure")
 
-    def here(name: str) -> bool:
-        return city.county_of(city.site[city.device[name].site]) == county
+        def give(of: str, kind: str, names: list[str], block: int = block, to: str = group) -> None:
+            inner = allocator.fixed("infrastructure", block, of)
+            allocator.fill(of, inner, kind, to, sorted(names))
 
-    loopbacks = planner.block(child(prefix, 64, 0), 128)
-    loopbacks.hold(IPv6Network((int(prefix.network_address), 128)))  # the subnet-router anycast
-    for device in sorted(d.name for d in city.devices if d.routes and here(d.name)):
-        planner.give(loopbacks, f"loopback/{device}")
-    links = planner.block(child(prefix, 64, 1), 127)
-    for link in sorted(x.id for x in city.links if here(x.b_device)):
-        planner.give(links, f"link/{link}")
-
-
-def _cloud(city: City, planner: _Planner, prefix: IPv6Network) -> None:
-    regions = planner.block(prefix, TENANT_REGION)
-    for region in city.settings.regions:
-        planner.give(regions, f"region/{region.name}")
-    for region in city.settings.regions:
-        _region(city, planner, region)
-
-
-def _region(city: City, planner: _Planner, region: Region) -> None:
-    tenants = planner.block(planner.given[f"region/{region.name}"], TENANT)
-    infrastructure = planner.give(tenants, f"region/{region.name}/infrastructure")
-    provider = planner.block(infrastructure, 64)
-    planner.give(provider, f"provider/{region.name}")
-    # slots number the routers and IPv4 subnets: dense, because IPv4 has no room to be sparse
-    slots = _Slots(planner, region.name)
-    for system in sorted(s.id for s in city.systems):
-        planner.give(tenants, f"tenant/{region.name}/{system}")
-        slots.give(system)
+        here = devices.get(county, [])
+        give("loopbacks", "loopback", [d.name for d in here if d.routes])
+        give("links", "link", links.get(county, []))
+        give("addresses", "address", [d.name for d in here])
 
 
-class _Planner:
-    """Gives prefixes by key; a key that the lock holds gets what it had."""
-
-    def __init__(self, lock: dict[str, IPv6Network]) -> None:
-        self.given: dict[str, IPv6Network] = {}
-        self._lock = lock
-        self._by_prefix: dict[tuple[IPv6Network, int], Block] = {}
-
-    def block(self, prefix: IPv6Network, length: int) -> Block:
-        if (prefix, length) not in self._by_prefix:
-            block = Block(prefix, length)
-            for key, network in self._lock.items():
-                if key.startswith("slot/"):
-                    continue
-                if network.prefixlen == length and network.subnet_of(prefix):
-                    block.hold(network)
-            self._by_prefix[prefix, length] = block
-        return self._by_prefix[prefix, length]
-
-    def give(self, block: Block, key: str) -> IPv6Network:
-        if key not in self.given:
-            self.given[key] = self._lock.get(key) or block.give()
-        return self.given[key]
-
-    def locked(self, prefix: str) -> dict[str, IPv6Network]:
-        return {k: v for k, v in self._lock.items() if k.startswith(prefix)}
-
-
-class _Slots:
-    """Numbers of tenant routers in a region, kept in the lock as ::N/128."""
-
-    def __init__(self, planner: _Planner, region: str) -> None:
-        self._planner, self._region = planner, region
-        locked = planner.locked(f"slot/{region}/")
-        self._taken = {int(v.network_address) for v in locked.values()}
-        self._locked = locked
-
-    def give(self, system: str) -> None:
-        key = f"slot/{self._region}/{system}"
-        held = self._locked.get(key)
-        if held is None:
-            number = next((n for n in range(SLOTS) if n not in self._taken), None)
-            if number is None:
-                raise ValueError(f"region {self._region} has no router slot left (of {SLOTS})")
-            self._taken.add(number)
-            held = IPv6Network((number, 128))
-        self._planner.given[key] = held
+def _cloud(city: City, allocator: Allocator, block: int) -> None:
+    names = [r.name for r in city.settings.regions]
+    systems = sorted(s.id for s in city.systems)
+    for region, prefix_ in zip(
+        city.settings.regions, allocator.fill("cloud", block, "region", "cloud", names), strict=True
+    ):
+        group = cloud_group(region.name)
+        allocator.fill("region", prefix_, "tenant", group, systems)
+        provider = allocator.fixed("region", prefix_, "fabric", "provider")
+        for system, gateway in zip(
+            systems,
+            allocator.fill("provider", provider, "gateway", group, systems),
+            strict=True,
+        ):
+            slot = prefix.address(gateway) - prefix.address(provider) - FIRST_ROUTER
+            if slot >= slots(region):
+                raise PlanError(
+                    f"level gateway（租户网关） runs out now, at system {system!r}: region "
+                    f"{region.name} has no router slot left (of {slots(region)}: "
+                    f"provider_ipv4 {region.provider_ipv4}, tenants_ipv4 {region.tenants_ipv4})"
+                )

@@ -236,6 +236,9 @@ class Settings(Row):
     name: Name
     code: Code
     ipv6_prefix: IPv6Network
+    # a profile of gaoling/addressing/profiles, or a .yaml file in this folder
+    address_profile: str = "city"
+    domain: str = ""  # under which names in zone files are; empty: <id>.example (RFC 2606)
     asn: int = Field(ge=1, le=4294967295)
     province_asn: int = Field(ge=1, le=4294967295)
     ipv4_aggregate: IPv4Network
