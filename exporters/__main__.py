@@ -45,6 +45,7 @@ def main() -> int:
         return 2
     if given.once:
         schedule.once()
+        schedule.close()
         sys.stdout.write(schedule.page.decode())
         return 0
     host, _, port = given.listen.rpartition(":")

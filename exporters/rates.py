@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
 
 from exporters.base import Context, Result, Sample
 from exporters.recovery import ages
@@ -40,6 +42,28 @@ class RatesCollector:
 def judge(context: Context, now: float) -> Rates:
     """Return the rates by what the store holds at `now`."""
     return Rates(Picture(context.city, context.store.all(), context.site_families(), now))
+
+
+def as_json(rates: Rates) -> list[dict[str, Any]]:
+    """Return every rate with who is missing from it, whose it is and why."""
+    return [
+        {
+            "rate": rate.definition.name,
+            "level": rate.level,
+            "definition": rate.definition.id,
+            "denominator_hash": rate.denominator_hash,
+            "declared": rate.declared,
+            "observed": rate.observed,
+            "absent": rate.absent,
+            "unknown": rate.unknown,
+            "expired": rate.expired,
+            "exempt": rate.exempt,
+            "interval": rate.interval,
+            "oldest": rate.oldest,
+            "missing": [asdict(m) for m in rate.missing],
+        }
+        for rate in rates.all()
+    ]
 
 
 def _rate(rate: Rate) -> Iterator[Sample]:

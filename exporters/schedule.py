@@ -59,6 +59,13 @@ class Schedule:
         """Ask all to stop, and save the evidence."""
         self._stop.set()
         self._save(now=True)
+        self.close()
+
+    def close(self) -> None:
+        """End the SSH connections that were kept open."""
+        close = getattr(self.context.runner, "close", None)
+        if close:
+            close()
 
     def once(self) -> None:
         """Run every collector once: those that look, together; then those that judge."""

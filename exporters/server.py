@@ -1,4 +1,4 @@
-"""The exporter's web server: /metrics and /healthz, with deadlines of our own."""
+"""The exporter's web server: /metrics, /rates.json (who is missing), /healthz; own deadlines."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from exporters.rates import as_json, judge
 from exporters.schedule import Schedule
 from exporters.webconfig import BasicAuth, WebConfig
 
@@ -43,6 +44,12 @@ def application(schedule: Schedule, config: WebConfig) -> Starlette:
     async def metrics(_: Request) -> Response:
         return Response(schedule.page, media_type=None, headers={"Content-Type": CONTENT_TYPE})
 
+    async def rates(_: Request) -> Response:
+        def judged() -> list[dict[str, Any]]:
+            return as_json(judge(schedule.context, schedule.context.clock()))
+
+        return JSONResponse(await run_in_threadpool(judged))
+
     async def healthz(_: Request) -> Response:
         state = schedule.state()
         return JSONResponse(state, 200 if state["ok"] else 503)
@@ -53,7 +60,8 @@ def application(schedule: Schedule, config: WebConfig) -> Starlette:
         yield
         await run_in_threadpool(schedule.stop)
 
-    routes = [Route("/metrics", guarded(metrics)), Route("/healthz", guarded(healthz))]
+    pages = {"/metrics": metrics, "/rates.json": rates, "/healthz": healthz}
+    routes = [Route(path, guarded(page)) for path, page in pages.items()]
     return Starlette(routes=routes, lifespan=life)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pwd
@@ -126,6 +127,16 @@ def _drop(account: pwd.struct_passwd | None) -> tuple[str, ...]:
             "--clear-groups", "--no-new-privs")  # fmt: skip
 
 
+def _code() -> str:
+    """Return a digest of all that the exporter reads once: its code and the register."""
+    digest = hashlib.sha256()
+    folders = [ROOT / "exporters", CITY, *(ROOT / "gaoling").glob("*/")]
+    for path in sorted(p for folder in folders for p in folder.rglob("*") if p.is_file()):
+        if path.suffix in (".py", ".yaml", ".csv", ".txt"):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
 def _exporter(account: pwd.struct_passwd | None) -> list[Service]:
     state = PATHS.state / "exporter"
     owner = account.pw_uid if account else 0
@@ -142,7 +153,12 @@ def _exporter(account: pwd.struct_passwd | None) -> list[Service]:
     words = [str(w) for pair in arguments.items() for w in pair]
     carried = [JOURNAL, state / "journal.jsonl", _clouds(), state / "clouds.yaml"]
     python = [sys.executable, "-P", "-m"]
-    env = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT)}
+    env = {
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONPATH": str(ROOT),
+        "GAOLING_CODE": _code(),  # new code or a new register is a new definition: a restart
+    }
     return [
         Service(
             "courier",
