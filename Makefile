@@ -23,6 +23,7 @@ check: setup  ## everything that needs no lab: lint, types, arrows, unit tests, 
 	@tools/check
 
 bench: toolchain  ## measure speed against peers and floors in the same run (needs the lab)
+	@tools/setup --group bench
 	@.venv/bin/python -m tests.bench
 
 down: setup  ## stop the lab; leaves no process, namespace, interface, mount or file of its own
