@@ -1,4 +1,4 @@
-"""python -m lab.openstack up|down|status|health|memory: this part alone, for those who work on it."""
+"""python -m lab.openstack up|down|status|health|memory: this part alone."""
 
 from __future__ import annotations
 

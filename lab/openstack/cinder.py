@@ -1,4 +1,4 @@
-"""Cinder: volumes that are sparse files (run/gaoling_services/filevolume.py), backups beside them."""
+"""Cinder: volumes are sparse files (run/gaoling_services/filevolume.py), backups beside them."""
 
 from __future__ import annotations
 

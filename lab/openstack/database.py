@@ -126,7 +126,8 @@ def _schemas(cloud: Cloud, key: str, progress: Progress) -> None:
 
 def _unpack(packed: Path, fresh: Path, progress: Progress) -> bool:
     fresh.mkdir(mode=0o711)
-    line = ["tar", "-xzf", packed, "-C", fresh, "--numeric-owner", "--same-owner"]
+    options = ("--numeric-owner", "--same-owner")
+    line = ["tar", "-xzf", str(packed), "-C", str(fresh), *options]
     done = subprocess.run(line, capture_output=True, text=True, check=False)
     if done.returncode == 0:
         return True
@@ -139,7 +140,8 @@ def _unpack(packed: Path, fresh: Path, progress: Progress) -> bool:
 def _pack(fresh: Path, packed: Path) -> None:
     packed.parent.mkdir(parents=True, exist_ok=True)
     partial = packed.with_suffix(".new")
-    line = ["tar", "-I", "gzip -1", "-cf", partial, "-C", fresh, "--numeric-owner", "mariadb"]
+    line = ["tar", "-I", "gzip -1", "-cf", str(partial), "-C", str(fresh)]
+    line += ["--numeric-owner", "mariadb"]
     done = subprocess.run(line, capture_output=True, text=True, check=False)
     if done.returncode:
         partial.unlink(missing_ok=True)
@@ -221,8 +223,9 @@ def _clone(cloud: Cloud, socket: Path) -> None:
     pairs = [f"nova_{old}=nova_cell0_{r.name}" for r in REGIONS]
     pairs += [f"{name}_{old}={name}_{new}" for name in names]
     programs.run(cloud, "init-clone", PYTHON, "-P", cloud.lib / "clone_schemas.py", socket, *pairs)
-    change = f"replace(database_connection, '_{old}', '_{new}')"
-    _sql(cloud, socket, [f"update nova_api_{new}.cell_mappings set database_connection={change};"])
+    table, column = f"nova_api_{new}.cell_mappings", "database_connection"
+    change = f"update {table} set {column}=replace({column}, '_{old}', '_{new}');"  # noqa: S608
+    _sql(cloud, socket, [change])
 
 
 # ---------------------------------------------------------------------- accounts

@@ -42,7 +42,7 @@ def token(cloud: Cloud) -> str:
         {"Content-Type": "application/json"},
     )
     with _direct.open(request, timeout=10) as answer:
-        value = answer.headers["X-Subject-Token"]
+        value = str(answer.headers["X-Subject-Token"])
     _tokens[cloud.keystone_url] = (time.monotonic(), value)
     return value
 

@@ -1,4 +1,4 @@
-"""memcached: token validations of the API services. Swift's clusters do not use it (names clash)."""
+"""memcached: validated tokens of the API services. Not for Swift: its clusters' names clash."""
 
 from __future__ import annotations
 

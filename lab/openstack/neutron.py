@@ -112,7 +112,7 @@ def agents(cloud: Cloud, region: Region) -> dict[str, str]:
             "use_helper_for_ns_read": False,
             "report_interval": 5,
         },
-        **{context: helper for context in (*contexts, "privsep_link")},
+        **dict.fromkeys((*contexts, "privsep_link"), helper),
         **_sections(home),
     }
     return {

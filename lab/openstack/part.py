@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -216,11 +215,6 @@ def memory() -> dict[str, float]:
             pss = next(int(line.split()[1]) for line in rollup if line.startswith("Pss:"))
             found[name] = found.get(name, 0.0) + pss / 1024
     return found
-
-
-def restart_hint() -> str:
-    """Return how to look at the cloud half by hand."""
-    return f"OS_CLIENT_CONFIG_FILE={os.fspath(cloud().clouds_yaml)} OS_CLOUD=primary"
 
 
 def run_in(namespace: str, *words: str) -> subprocess.CompletedProcess[str]:

@@ -32,7 +32,7 @@ paste.filter_factory = neutron.api.extensions:plugin_aware_extension_middleware_
 paste.app_factory = neutron.pecan_wsgi.app:versions_factory
 [app:neutronapiapp_v2_0]
 paste.app_factory = neutron.api.v2.router:APIRouter.factory
-"""
+"""  # noqa: E501
 
 NOVA = """\
 [composite:osapi_compute]
@@ -68,7 +68,7 @@ paste.app_factory = nova.api.openstack.compute:APIRouterV21.factory
 pipeline = oscomputeversionapp
 [app:oscomputeversionapp]
 paste.app_factory = nova.api.openstack.compute.versions:Versions.factory
-"""
+"""  # noqa: E501
 
 GLANCE = """\
 [pipeline:glance-api-keystone]

@@ -1,4 +1,4 @@
-"""Programs that run once, while the cloud is prepared: their output goes to a log, they die with us."""
+"""Programs that run once, while the cloud is prepared: output to a log, and they die with us."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ def vhosts() -> list[str]:
 
 
 def password_hash(password: str) -> str:
-    """Return RabbitMQ's salted SHA-256 form. The salt follows from the password: same file twice."""
+    """Return RabbitMQ's salted SHA-256; the salt follows from the password: same file twice."""
     salt = hashlib.sha256(b"salt" + password.encode()).digest()[:4]
     return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lab.openstack import common
 from lab.openstack.probe import answers, every
-from lab.openstack.render import File, Folder, Sections, ini
+from lab.openstack.render import File, Folder, Sections, Value, ini
 from lab.openstack.topology import LOOPBACK, REGIONS, SHARED_PORTS, UID_API, Cloud, Region
 from lab.supervise import Service
 
@@ -44,7 +44,7 @@ def _server(cloud: Cloud, region: Region, kind: str) -> Sections:
 
 
 def proxy(cloud: Cloud, region: Region) -> Sections:
-    filters: dict[str, dict[str, str | int | bool]] = {
+    filters: dict[str, dict[str, Value | list[str]]] = {
         f"filter:{name}": {"use": f"egg:swift#{name.replace('-', '_')}"}
         for name in dict.fromkeys(FILTERS)
     }
@@ -59,12 +59,12 @@ def proxy(cloud: Cloud, region: Region) -> Sections:
     }
     filters["filter:authtoken"] = {
         "paste.filter_factory": "keystonemiddleware.auth_token:filter_factory",
-        **common.account(cloud, "swift"),  # type: ignore[dict-item]
         "www_authenticate_uri": cloud.keystone_url,
         "delay_auth_decision": True,
         "memcached_servers": f"{LOOPBACK}:{SHARED_PORTS['memcached']}",
         "service_token_roles_required": True,
     }
+    filters["filter:authtoken"] |= common.account(cloud, "swift")
     return {
         **_server(cloud, region, "proxy"),
         "pipeline:main": {"pipeline": " ".join((*FILTERS, "proxy-server"))},

@@ -1,4 +1,4 @@
-"""What the cloud half consists of: regions, ports, users, folders. Everything else derives from it."""
+"""What the cloud half consists of: regions, ports, users, folders. All else derives from it."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Region:
 
     @property
     def names(self) -> Path:
-        """The region's own folder of namespace names: its L3 agent deletes what it does not know."""
+        """Its own folder of namespace names: an L3 agent deletes those that it does not know."""
         return Path(f"/run/netns-{self.name}")
 
 
