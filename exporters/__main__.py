@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from exporters.build import build
-from exporters.server import serve
+from exporters.server import server
 from exporters.webconfig import WebConfig, WebConfigError, read_web_config
 from gaoling.addressing import LockError
 from gaoling.city import RegisterError
@@ -49,7 +49,7 @@ def main() -> int:
         sys.stdout.write(schedule.page.decode())
         return 0
     host, _, port = given.listen.rpartition(":")
-    serve(schedule, web, host.strip("[]"), int(port))
+    server(schedule, web, host.strip("[]"), int(port)).run()
     return 0
 
 

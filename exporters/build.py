@@ -63,7 +63,12 @@ def build(
         cloud=clouds(clouds_file),
         families=families_by_device(city, journal, access),
     )
-    looking: list[Collector] = [
-        ExtranetSites(), Systems(), Recovery(), ExtranetRouters(runner), RatesCollector(), Targets()
-    ]  # fmt: skip
-    return Schedule(context, looking, scale)
+    collectors: list[Collector] = [
+        ExtranetSites(),
+        Systems(),
+        Recovery(),
+        ExtranetRouters(SshRunner(access, run, persist=0)),
+        RatesCollector(),
+        Targets(),
+    ]
+    return Schedule(context, collectors, scale)

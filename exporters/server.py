@@ -96,8 +96,8 @@ class Deadline(H11Protocol):
             self._timer = None
 
 
-def serve(schedule: Schedule, config: WebConfig, host: str, port: int) -> None:
-    """Serve until SIGTERM or SIGINT."""
+def server(schedule: Schedule, config: WebConfig, host: str, port: int) -> uvicorn.Server:
+    """Return the server; its `run` serves until SIGTERM or SIGINT. Raises OSError for TLS files."""
     tls: dict[str, Any] = {}
     if config.cert and config.key:
         tls = {"ssl_certfile": config.cert, "ssl_keyfile": config.key}
@@ -120,4 +120,4 @@ def serve(schedule: Schedule, config: WebConfig, host: str, port: int) -> None:
     settings.load()
     if settings.ssl:
         settings.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
-    uvicorn.Server(settings).run()
+    return uvicorn.Server(settings)

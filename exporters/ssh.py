@@ -15,7 +15,10 @@ MOST_OUTPUT = 4_000_000  # characters of an answer
 
 
 class SshRunner:
-    """Runs commands through `ssh -F <folder>/ssh_config`; connections stay open for a while."""
+    """Runs commands through `ssh -F <folder>/ssh_config`.
+
+    Connections stay open for `persist` seconds; with 0 each is closed at once.
+    """
 
     def __init__(self, access: Path, run: Path, persist: int = 120) -> None:
         self._config = access / "ssh_config"
@@ -25,8 +28,10 @@ class SshRunner:
     def command(self, host: str) -> list[str]:
         """Return the command line in front of what the far side shall run."""
         line = ["ssh", "-F", str(self._config), "-T", "-o", "BatchMode=yes"]
-        line += ["-o", f"ConnectTimeout={CONNECT_SECONDS}", "-o", "ControlMaster=auto"]
-        line += ["-o", f"ControlPath={self._run}/%C", "-o", f"ControlPersist={self._persist}"]
+        line += ["-o", f"ConnectTimeout={CONNECT_SECONDS}"]
+        if self._persist:
+            line += ["-o", "ControlMaster=auto", "-o", f"ControlPath={self._run}/%C"]
+            line += ["-o", f"ControlPersist={self._persist}"]
         line += ["-o", "StrictHostKeyChecking=yes", "-o", "LogLevel=ERROR"]
         return [*line, host, "--"]
 
