@@ -19,7 +19,8 @@ from gaoling.addressing.plan import Plan
 from gaoling.city import City
 from gaoling.network import guard, verify
 from gaoling.network.diff import Difference, difference
-from gaoling.network.engine_frr import EngineError, FrrEngine, Patch
+from gaoling.network.engine_frr import EngineError, Facts, FrrEngine, Patch
+from gaoling.network.intent import intent_of
 from gaoling.network.journal import Journal
 from gaoling.network.render import TEMPLATES, Unsupported, render
 from gaoling.network.session import Session, SessionError
@@ -100,19 +101,22 @@ def change_device(job: Job) -> Outcome:
 
 
 def _contract(job: Job, engine: FrrEngine, target: str, outcome: Outcome) -> None:
-    if engine.state() == "armed" and not job.check:
+    node = job.plan.city.device[job.device]
+    ospf = intent_of(job.plan, job.device).ospf
+    with _clock(outcome, "facts"):
+        facts = engine.facts(node.management, ospf)
+    if facts.state == "armed" and not job.check:
         # an earlier run died between arming and confirming: back to before it, then begin
         said = engine.roll_back()
         job.journal.write("rolled-back", job.device, job.change, reason="left armed", said=said)
-    with _clock(outcome, "backup"):
-        running = engine.backup()
+        facts = engine.facts(node.management, ospf)
+    running = facts.running
     found: Difference = difference(running, target)
     outcome.diff = found.text()
     if not found:
         _note_service(job)
         return
     with _clock(outcome, "plan"):
-        way = engine.facts(job.plan.city.device[job.device].management)
         patch = engine.patch(target)
     if not patch.commands:
         raise ChangeFailed(f"{job.device}: found a difference but frr-reload.py made no patch")
@@ -122,12 +126,12 @@ def _contract(job: Job, engine: FrrEngine, target: str, outcome: Outcome) -> Non
             f"{job.device}: the patch is now {patch.digest[:12]}, reviewed was "
             f"{job.reviewed[:12] or 'none'}: plan again"
         )
-    risk = guard.check(running, patch.commands, way, allow_deletions=job.allow_deletions)
+    risk = guard.check(running, patch.commands, facts.way, allow_deletions=job.allow_deletions)
     outcome.risk = risk.level
     outcome.changed = True
     if not job.check:
         with _unbroken():
-            _make(job, engine, running, target, patch, outcome)
+            _make(job, engine, facts, target, patch, outcome)
 
 
 def _note_service(job: Job) -> None:
@@ -144,9 +148,10 @@ def _note_service(job: Job) -> None:
 
 
 def _make(
-    job: Job, engine: FrrEngine, running: str, target: str, patch: Patch, outcome: Outcome
+    job: Job, engine: FrrEngine, facts: Facts, target: str, patch: Patch, outcome: Outcome
 ) -> None:
-    before = verify.baseline(engine, job.plan)
+    running = facts.running
+    before = verify.full(facts.neighbours, 4)
     backup = save_backup(job.state, job.device, running)
     about = {"patch": patch.digest, "backup": str(backup), "risk": outcome.risk}
     with _clock(outcome, "arm"):
@@ -154,13 +159,13 @@ def _make(
     job.journal.write("armed", job.device, job.change, **about)
     try:
         with _clock(outcome, "apply"):
-            said = engine.apply(patch)
+            said, after = engine.apply(patch)
         job.journal.write("applied", job.device, job.change, **about)
-        left = difference(engine.backup(), target)
+        left = difference(after, target)
         if left:
             raise EngineError(f"{job.device}: after the patch this is left to do:\n{left.text()}"
                               f"the router said: {said.strip()[:300]}")  # fmt: skip
-        if job.target is not None and engine.backup() != job.target:
+        if job.target is not None and after != job.target:
             raise EngineError(f"{job.device}: the configuration is not the backup to the byte")
         with _clock(outcome, "verify"):
             expected = None
@@ -174,9 +179,7 @@ def _make(
         said = engine.roll_back()
         job.journal.write("rolled-back", job.device, job.change, reason=str(error), said=said)
         raise ChangeFailed(f"{error}; rolled back: {said}") from error
-    job.journal.write(
-        "confirmed", job.device, job.change, families=sorted(job.families), **about
-    )
+    job.journal.write("confirmed", job.device, job.change, families=sorted(job.families), **about)
 
 
 def save_backup(state: Path, device: str, text: str) -> Path:

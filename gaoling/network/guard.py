@@ -54,9 +54,7 @@ def _within(line: Line, removed: Line) -> bool:
     return found == removed[-1] or found.startswith(removed[-1] + " ")
 
 
-def check(
-    running: str, patch: Sequence[Line], way: Way, *, allow_deletions: bool = False
-) -> Risk:
+def check(running: str, patch: Sequence[Line], way: Way, *, allow_deletions: bool = False) -> Risk:
     """Return the risk of a patch.
 
     Raises Refused when a step takes away the management address, the interface or the routing
@@ -110,8 +108,10 @@ def _needed(state: set[Line], way: Way) -> dict[Line, str]:
             needed[line] = f"the adjacency that we came through ({line[0]})"
         elif line == ("router ospf",):
             needed[line] = "the routing that we came through (router ospf)"
-        elif len(line) == 1 and last.startswith("ip route ") and not headers.isdisjoint(
-            _static_interfaces(state, last)
+        elif (
+            len(line) == 1
+            and last.startswith("ip route ")
+            and not headers.isdisjoint(_static_interfaces(state, last))
         ):
             needed[line] = f"the route that we came through ({last})"
         elif line[0].startswith(("line vty", "service integrated-vtysh-config")):

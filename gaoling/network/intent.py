@@ -137,9 +137,7 @@ def _interfaces(
     for site in city.sites_on(device.name):
         if site.ipv4 is not None:
             gateway = plan.gateway(site.code)
-            yield Interface(
-                site.interface, "lan", f"LAN {site.code}", site.ipv4, gateway, area
-            )
+            yield Interface(site.interface, "lan", f"LAN {site.code}", site.ipv4, gateway, area)
     for region in city.settings.regions:
         if region.leaf == device.name:
             net = plan.provider(region.name)

@@ -43,11 +43,15 @@ def render(plan: Plan, device: str, families: Collection[int] = BOTH) -> str:
             f"{device}: found platform {found.platform!r}, expected one with an engine: "
             f"{', '.join(TEMPLATES)}"
         )
-    return _environment().get_template(template).render(
-        intent=intent_of(plan, device),
-        v4=4 in families,
-        v6=6 in families,
-        hello=HELLO,
-        dead=DEAD,
-        ra_interval=RA_INTERVAL,
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            intent=intent_of(plan, device),
+            v4=4 in families,
+            v6=6 in families,
+            hello=HELLO,
+            dead=DEAD,
+            ra_interval=RA_INTERVAL,
+        )
     )

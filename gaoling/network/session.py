@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import paramiko
+import paramiko  # type: ignore[import-untyped]
 from netmiko import ConnectHandler
 
 CONNECT_SECONDS = 15
@@ -64,7 +64,9 @@ class Session:
         except Exception as error:
             self._end_proxy()
             reason = str(error).strip().splitlines()
-            raise SessionError(f"{device}: no session: {reason[0] if reason else error!r}") from error
+            raise SessionError(
+                f"{device}: no session: {reason[0] if reason else error!r}"
+            ) from error
         if self._netmiko.base_prompt != device[:16]:  # netmiko keeps 16 characters of it
             seen = self._netmiko.base_prompt
             self.close()
@@ -137,8 +139,8 @@ def _through(
     port = found.get("port", "22")
     proxy = subprocess.Popen(
         ["ssh", "-F", str(config), "-W", f"{found['hostname']}:{port}", jump],
-        stdin=theirs,
-        stdout=theirs,
+        stdin=theirs.fileno(),
+        stdout=theirs.fileno(),
         stderr=subprocess.DEVNULL,  # a master that stays would hold it open
     )
     theirs.close()
@@ -167,13 +169,12 @@ def open_way(access: Path) -> None:
 
 
 def from_vantage(access: Path, vantage: str, command: str, seconds: float = 30.0) -> Answer:
-    """Run a command on a vantage and return what it said."""
+    """Run a command on a vantage and return what it said; calls share one connection."""
+    shared = ["-o", "ControlMaster=auto", "-o", f"ControlPath={access}/cm-%h"]
     done = subprocess.run(
-        ["ssh", "-F", str(access / "ssh_config"), vantage, command],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=seconds,
-    )
-    return Answer(done.stdout + done.stderr, done.returncode)
+        ["ssh", "-F", str(access / "ssh_config"), *shared, "-o", "ControlPersist=60", vantage,
+         command],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        text=True, check=False, timeout=seconds,
+    )  # fmt: skip
+    return Answer(done.stdout, done.returncode)

@@ -114,4 +114,3 @@ def make_keys(paths: LabPaths) -> None:
     for account, names in OPENS.items():
         allowed = "".join((keys / f"{name}.pub").read_text() for name in names)
         (keys / f"{account}.authorized").write_text(allowed)
-

@@ -26,9 +26,11 @@ def serve(port: int, netns: str, inside: list[str]) -> None:
                 with connection:
                     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                     subprocess.Popen(
-                        argv, stdin=connection, stdout=connection, restore_signals=True,
-                        preexec_fn=_default_sigchld,  # noqa: PLW1509
-                    )  # fmt: skip
+                        argv,
+                        stdin=connection.fileno(),
+                        stdout=connection.fileno(),
+                        preexec_fn=_default_sigchld,
+                    )
 
 
 def _default_sigchld() -> None:

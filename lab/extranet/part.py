@@ -79,9 +79,10 @@ def _converge(topology: Topology, progress: Progress) -> None:
     deadline = time.monotonic() + CONVERGENCE
     while silent := _silent(topology):
         if time.monotonic() > deadline:
+            first = silent[0]
             raise LabError(
                 f"after {CONVERGENCE:.0f} s these do not answer the NOC: {', '.join(silent[:10])}"
-                f"{' …' if len(silent) > 10 else ''}\n{Supervisor(PATHS).tail(f'{silent[0]}.zebra')}"
+                f"{' …' if len(silent) > 10 else ''}\n{Supervisor(PATHS).tail(f'{first}.zebra')}"
             )
         time.sleep(0.5)
     progress.note(f"all {len(topology.city.devices)} management addresses answer the NOC")

@@ -1,4 +1,4 @@
-"""SSH into the lab as in production: own host keys, checked, and one way in, through the bastion."""
+"""SSH into the lab as in production: own host keys, checked; one way in, through the bastion."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ AllowUsers netadmin monitor
 AllowTcpForwarding no
 SetEnv PATHSPACE={space} COMMIT_CONFIRM_DIR=/run/frr/{space}/commit
 """
-_VANTAGE = "AllowUsers probe\nAllowTcpForwarding no\n"
+_VANTAGE = "AllowUsers probe\nAllowTcpForwarding no\nMaxSessions 100\n"
 _BASTION = """\
 AllowUsers bastion
 AllowTcpForwarding local
@@ -131,7 +131,9 @@ Host bastion
         user = "probe" if device.role is Role.VANTAGE else router
         text += f"Host {device.name} {device.management}\n"
         text += f"  HostName {device.management}\n  User {user}\n  ProxyJump bastion\n"
-    return text + f"""\
+    return (
+        text
+        + f"""\
 Host *
   IdentityFile {folder}/{key}
   IdentitiesOnly yes
@@ -146,6 +148,7 @@ Host *
   ServerAliveCountMax 3
   LogLevel ERROR
 """
+    )
 
 
 def remove(paths: LabPaths) -> None:

@@ -65,8 +65,7 @@ def lay(topology: Topology, paths: LabPaths) -> None:
         routers = [(namespace(d.name), topology.interfaces(d.name)) for d in topology.routers]
         list(pool.map(lambda r: _sysctl(r[0]), routers))
         _batch(
-            f"link add {w.a_interface} netns {w.a} type veth "
-            f"peer name {w.b_interface} netns {w.b}"
+            f"link add {w.a_interface} netns {w.a} type veth peer name {w.b_interface} netns {w.b}"
             for w in topology.wires
         )
         list(pool.map(lambda r: _router(*r), routers))

@@ -48,6 +48,7 @@ class ActionModule(ActionBase):
         journal, state = open_journal(plan.city, access=access), state_folder(plan.city)
         change = str(task_vars.get("gaoling_change", ""))
         back = bool(arguments.get("to_backup", False))
+        families = frozenset({4} if back else map(int, arguments.get("families", (4, 6))))
         try:
             refuse_unsupported(plan.city, task_vars["ansible_play_hosts_all"])
             target = None
@@ -66,7 +67,7 @@ class ActionModule(ActionBase):
                     state=state,
                     journal=journal,
                     change=change or f"ansible-{os.getppid()}",
-                    families=frozenset({4} if back else map(int, arguments.get("families", (4, 6)))),
+                    families=families,
                     target=target,
                     in_service=frozenset(with_ipv6 | set(task_vars["ansible_play_batch"])),
                     check=bool(self._task.check_mode),

@@ -5,6 +5,14 @@
 
 from __future__ import annotations
 
+from ansible.errors import AnsibleParserError
+from ansible.plugins.inventory import BaseInventoryPlugin
+
+from gaoling.city import Role
+from gaoling.city.faults import RegisterError
+from gaoling.network.settings import access_folder, city_folder, load_plan
+from gaoling.network.waves import waves
+
 DOCUMENTATION = r"""
 name: gaoling
 short_description: routers and vantages of a city
@@ -21,14 +29,6 @@ options:
     type: str
 """
 
-from ansible.errors import AnsibleParserError
-from ansible.plugins.inventory import BaseInventoryPlugin
-
-from gaoling.city import Role
-from gaoling.city.faults import RegisterError
-from gaoling.network.settings import access_folder, city_folder, load_plan
-from gaoling.network.waves import waves
-
 
 class InventoryModule(BaseInventoryPlugin):
     NAME = "gaoling"
@@ -44,7 +44,9 @@ class InventoryModule(BaseInventoryPlugin):
         try:
             city = load_plan(city_folder(self.get_option("city"))).city
         except RegisterError as error:
-            raise AnsibleParserError(f"{len(error.faults)} faults in the register:\n{error}") from error
+            raise AnsibleParserError(
+                f"{len(error.faults)} faults in the register:\n{error}"
+            ) from error
         inventory.add_group("routers")
         for number, names in enumerate(waves(city), 1):
             inventory.add_group(f"wave_{number}")
