@@ -21,14 +21,20 @@ from typing import Any
 
 from gaoling.city import City
 from gaoling.network.intent import changeable
+from gaoling.network.settings import ROOT
 
+LAB = ROOT / "inventories" / "lab"
+LAB_STATE = Path("/var/lib/gaoling/lab/work")
 BEFORE_UPGRADE = frozenset({4})
 
 
-def state_home() -> Path:
-    """Return the folder for state: GAOLING_STATE, else /var/lib/gaoling for root, else XDG's."""
+def state_home(city: City) -> Path:
+    """Return the folder for state: GAOLING_STATE, else the lab's own for the lab's city (it goes
+    with the lab), /var/lib/gaoling for root, XDG's for others."""
     if given := os.environ.get("GAOLING_STATE"):
         return Path(given)
+    if city.directory == LAB:
+        return LAB_STATE
     if os.geteuid() == 0:
         return Path("/var/lib/gaoling")
     base = os.environ.get("XDG_STATE_HOME")
@@ -37,7 +43,7 @@ def state_home() -> Path:
 
 def state_folder(city: City, home: Path | None = None) -> Path:
     """Return the folder of a city's changes (journal, backups, reviewed changes), made 0700."""
-    folder = (home or state_home()) / "network" / city.settings.id
+    folder = (home or state_home(city)) / "network" / city.settings.id
     if not folder.is_dir():
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)

@@ -98,7 +98,8 @@ def down(progress: Progress) -> None:
     ssh.remove(PATHS)
     if (STATE / "access").is_dir() and not any((STATE / "access").iterdir()):
         (STATE / "access").rmdir()
-    for folder in (PATHS.state, PATHS.run):
+    # what was changed on routers that are no more: journal, backups
+    for folder in (PATHS.state, PATHS.run, STATE / "work" / "network"):
         shutil.rmtree(folder, ignore_errors=True)
     progress.note("namespaces, wires and files removed")
 
