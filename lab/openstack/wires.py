@@ -7,7 +7,6 @@ The leaf belongs to the extranet: `attach` joins both when both are there.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import subprocess
 from pathlib import Path
@@ -51,10 +50,17 @@ def up() -> None:
 def _names(each: Region) -> None:
     # A shared mount of its own: what agents bind in it becomes visible outside (see lib/in-region)
     each.names.mkdir(mode=0o755, exist_ok=True)
-    if not each.names.is_mount():
+    if not _mounted(each.names):
         _run("mount", "--bind", each.names, each.names)
         _run("mount", "--make-private", each.names)
         _run("mount", "--make-shared", each.names)
+
+
+def _mounted(path: Path) -> bool:
+    """Return whether something is mounted there. `Path.is_mount` does not see a folder that is bound
+    on itself: a second bind would hide from new agents what older ones made."""
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    return any(line.split()[4] == str(path) for line in lines)
 
 
 def _namespace(name: str) -> None:
@@ -161,6 +167,5 @@ def down() -> int:
 
 def _unmount(path: Path) -> None:
     # umount once for each mount: a restarted agent may have bound a name twice
-    with contextlib.suppress(LabError):
-        for _ in range(8):
-            _run("umount", path)
+    while _mounted(path):
+        _run("umount", path)
