@@ -57,8 +57,11 @@ def _names(each: Region) -> None:
 
 
 def _mounted(path: Path) -> bool:
-    """Return whether something is mounted there. `Path.is_mount` does not see a folder that is bound
-    on itself: a second bind would hide from new agents what older ones made."""
+    """Return whether something is mounted there.
+
+    `Path.is_mount` does not see a folder that is bound on itself: a second bind would hide from
+    new agents what older ones made.
+    """
     lines = Path("/proc/self/mountinfo").read_text().splitlines()
     return any(line.split()[4] == str(path) for line in lines)
 
