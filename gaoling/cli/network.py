@@ -91,7 +91,7 @@ def plan(limit: Limit = "", as_json: AsJson = False) -> None:
 
     run = _run("ipv6", limit, check=True)
     result = execute(run, _say)
-    change = _review(run, result) if result.ok else ""
+    change = _review(run, result) if result.ok and result.changed else ""
     _tell(result, as_json=as_json, change=change, diffs=True)
     _end(result, check=True)
 
@@ -130,7 +130,7 @@ def _carry_out(
     if not (yes or check or change):
         run = _run(kind, limit, check=True)
         result = execute(run, _say)
-        change = _review(run, result) if result.ok else ""
+        change = _review(run, result) if result.ok and result.changed else ""
         _tell(result, as_json=False, change=change, diffs=True)
         _end(result, check=False)
         if not result.changed:

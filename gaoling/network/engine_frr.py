@@ -61,7 +61,7 @@ def read_plan(text: str) -> Patch:
     # a header that only opens the way for the next line is no command of its own
     leaves = [
         command
-        for command, following in zip(commands, [*commands[1:], ()], strict=True)
+        for command, following in zip(commands, [*commands, ()][1:], strict=True)
         if following[: len(command)] != command or len(following) == len(command)
     ]
     return Patch("\n".join(lines) + "\n" if lines else "", tuple(leaves))

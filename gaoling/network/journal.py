@@ -81,9 +81,12 @@ class Journal:
             **about,
         }
         line = json.dumps(entry, ensure_ascii=False, sort_keys=True) + "\n"
-        handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        handle = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
+            size = os.fstat(handle).st_size
+            if size and os.pread(handle, 1, size - 1) != b"\n":
+                line = "\n" + line  # a crash cut the last entry off: it stays alone
             os.write(handle, line.encode())
             os.fsync(handle)
         finally:

@@ -1,0 +1,76 @@
+"""Reading what frr-reload.py says, and what a router must have."""
+
+from __future__ import annotations
+
+import pytest
+
+from gaoling.network.engine_frr import EngineError, read_plan
+from gaoling.network.verify import expect, full
+
+PLAN = """
+Lines To Delete
+===============
+no router ospf6
+interface ge0
+ no ipv6 ospf6 area 0.0.0.0
+router bgp 65010
+ address-family ipv6 unicast
+  no network 2001:db8::/32\x20
+
+Lines To Add
+============
+router ospf6
+router ospf6
+ ospf6 router-id 10.255.0.1
+"""
+
+
+def test_commands_stand_under_their_contexts():
+    patch = read_plan(PLAN)
+    assert patch.commands == (
+        ("no router ospf6",),
+        ("interface ge0", "no ipv6 ospf6 area 0.0.0.0"),
+        ("router bgp 65010", "address-family ipv6 unicast", "no network 2001:db8::/32"),
+        ("router ospf6",),
+        ("router ospf6", "ospf6 router-id 10.255.0.1"),
+    )
+    assert "Lines To" not in patch.text
+    assert len(patch.digest) == 64
+
+
+def test_nothing_to_do_is_an_empty_patch():
+    assert read_plan("\n").commands == ()
+
+
+def test_an_error_is_not_a_command():
+    with pytest.raises(EngineError, match="Traceback"):
+        read_plan("Traceback (most recent call last):\n  File\n")
+
+
+def test_expected_adjacencies_need_both_ends(plan):
+    alone = expect(plan, "core-1", {"core-1"})
+    assert alone.adjacencies == frozenset()
+    both = expect(plan, "core-1", {"core-1", "core-2"})
+    assert both.adjacencies == {("ge0", "10.255.0.2")}
+    assert not both.reached_by_noc
+    assert expect(plan, "core-1", {"core-1", "dc1-leaf"}).reached_by_noc
+
+
+def test_a_villages_prefixes_come_by_its_township(plan):
+    found = expect(plan, "core-1", {d.name for d in plan.city.devices})
+    village = next(s for s in plan.city.sites if s.code == "360222100201")
+    assert plan.village_block(village.code) in found.routes
+
+
+def test_routes_beyond_a_gap_are_not_expected(plan):
+    found = expect(plan, "core-1", {"core-1", "town-360222100"})
+    assert all("2001:db8:ffff" in str(p) for p in found.routes)
+    assert len(found.routes) == 1
+
+
+def test_full_adjacencies_of_both_protocols():
+    four = {"neighbors": {"10.255.0.2": [{"nbrState": "Full/-", "ifaceName": "ge0:10.0.0.1"}],
+                          "10.255.0.3": [{"nbrState": "Init/-", "ifaceName": "ge1:10.0.0.3"}]}}  # fmt: skip
+    assert full(four, 4) == {("ge0", "10.255.0.2")}
+    six = {"neighbors": [{"neighborId": "10.255.0.2", "state": "Full", "interfaceName": "ge0"}]}
+    assert full(six, 6) == {("ge0", "10.255.0.2")}
