@@ -79,6 +79,7 @@ def up(parts: Sequence[str]) -> None:
             from lab.join import join
 
             join(progress)
+        _hand_over(modules)
         if "monitoring" in parts:
             modules["monitoring"].up(Progress("monitoring"))
         progress.note(f"{', '.join(parts)}: up")
@@ -92,6 +93,26 @@ def _work_folder() -> None:
         made.chmod(0o711)
     folder.mkdir(exist_ok=True, mode=0o700)
     os.chown(folder, operator(), -1)
+
+
+def _hand_over(modules: dict[str, ModuleType]) -> None:
+    """Give the operator the credentials of the parts: one folder a part, for nobody else."""
+    folder = STATE / "access"
+    folder.mkdir(exist_ok=True)
+    folder.chmod(0o711)
+    if "cloud" in modules:
+        target = folder / "cloud" / "clouds.yaml"
+        target.parent.mkdir(mode=0o700, exist_ok=True)
+        fresh = target.with_suffix(".new")
+        fresh.touch(mode=0o600)
+        fresh.write_bytes(modules["cloud"].clouds_yaml().read_bytes())
+        fresh.replace(target)
+        for path in (target, target.parent):
+            os.chown(path, operator(), -1)
+    if "extranet" in modules:
+        from lab.extranet.ssh import ACCESS, write_access
+
+        write_access(ACCESS, "operator", operator())
 
 
 def operator() -> int:
