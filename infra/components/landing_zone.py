@@ -177,16 +177,17 @@ class LandingZone(pulumi.ComponentResource):
             server_group_members=servers,
             opts=child,
         )
+        # Neutron counts what is being made twice for a moment: room for two of everything
         openstack.networking.QuotaV2(
             self._name,
             project_id=self.project_id,
-            network=1,
-            subnet=FAMILIES,
-            router=1,
-            # servers, both legs of the router, its gateway, two ports of DHCP
-            port=servers + FAMILIES + 3,
+            network=2,
+            subnet=2 * FAMILIES,
+            router=2,
+            # servers, both legs of the router, its gateway, the port of DHCP
+            port=2 * (servers + FAMILIES + 2),
             floatingip=0,
-            security_group=3,
+            security_group=4,
             security_group_rule=50,
             rbac_policy=0,
             subnetpool=0,
