@@ -112,9 +112,10 @@ def _sites(rates: Rates) -> Iterator[Sample]:
     """Yield how many counted sites of each level and county stand on each measured rung."""
     picture, city = rates.picture, rates.city
     for level in Level:
-        sites, _ = rates.counted_sites(level.value)
-        for county in sorted({city.county_of(s) for s in sites}):
-            here = [s for s in sites if city.county_of(s) == county]
+        by_county: dict[str, list[Site]] = {}
+        for site in rates.counted_sites(level.value)[0]:
+            by_county.setdefault(city.county_of(site), []).append(site)
+        for county, here in sorted(by_county.items()):
             labels = {"level": level.value, "county": county}
             for rung in SITE_RUNGS:
                 if rung == "declared" or any(picture.measured("site", s.code, rung) for s in here):

@@ -99,8 +99,8 @@ class Rates:
     def counted_sites(self, level: str) -> tuple[list[Site], list[Site]]:
         """Return the sites in the denominator of a level, and those that are exempt from it."""
         sites = [s for s in self.city.sites if s.counted and s.level in LEVELS[level]]
-        exempt = [s for s in sites if s.exempt(self.picture.today)]
-        return [s for s in sites if s not in exempt], exempt
+        today = self.picture.today
+        return [s for s in sites if not s.exempt(today)], [s for s in sites if s.exempt(today)]
 
     def cloud_adoption(self) -> Rate:
         return self._systems(CLOUD_ADOPTION)

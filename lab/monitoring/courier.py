@@ -1,7 +1,8 @@
 """Carries files into the exporter's hands: what only the operator may read, and who changes it.
 
 The journal of changes and clouds.yaml belong to the operator. The exporter is another user, so that
-it can change neither; it gets a copy whenever they change. In a city this is a group or an ACL.
+it can change neither; it gets a copy whenever they change. In a city this is a group or an ACL. A
+new extranet has new keys: the exporter's access is written anew then.
 """
 
 from __future__ import annotations
@@ -13,7 +14,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from lab.errors import LabError
+from lab.paths import STATE
+
 SECONDS = 2.0
+KEY = STATE / "extranet" / "keys" / "exporter"
 
 
 def carry(source: Path, target: Path, uid: int) -> bool:
@@ -38,13 +43,34 @@ def carry(source: Path, target: Path, uid: int) -> bool:
     return True
 
 
+def renew_access(folder: Path, uid: int, known: int) -> int:
+    """Write the exporter's access if the extranet's keys are others than those of `known`.
+
+    Returns what stands for the keys that the access is for now, 0 while there is no extranet.
+    Raises LabError and OSError while one is being made.
+    """
+    try:
+        now = KEY.stat().st_mtime_ns
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+    if now != known:
+        from lab.extranet.ssh import write_access
+
+        write_access(folder, "exporter", uid)
+    return now
+
+
 def main(arguments: Sequence[str]) -> None:
-    """Carry for ever: UID, then pairs of source and target."""
-    uid, files = int(arguments[0]), [Path(a) for a in arguments[1:]]
+    """Carry for ever: UID, the folder of the exporter's access, then pairs of source and target."""
+    uid, access = int(arguments[0]), Path(arguments[1])
+    files = [Path(a) for a in arguments[2:]]
+    known = 0
     while True:
         for source, target in zip(files[::2], files[1::2], strict=True):
             with contextlib.suppress(OSError):  # tried again
                 carry(source, target, uid)
+        with contextlib.suppress(OSError, LabError):
+            known = renew_access(access, uid, known)
         time.sleep(SECONDS)
 
 

@@ -162,7 +162,12 @@ def _exporter(account: pwd.struct_passwd | None) -> list[Service]:
     return [
         Service(
             "courier",
-            (*python, "lab.monitoring.courier", str(owner), *map(str, carried)),
+            (
+                *python,
+                "lab.monitoring.courier",
+                str(owner),
+                *map(str, [state / "access", *carried]),
+            ),
             env=env,
         ),
         Service(
