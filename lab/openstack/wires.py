@@ -158,17 +158,25 @@ def down() -> int:
     """End what runs in the namespaces, then remove them; return how many processes it ended."""
     names = namespaces()
     ended = sweep.end(lambda: sweep.in_namespaces(names), patience=1.0)
+    for each in REGIONS:
+        _unmount(each.names)
     for path in names:
         _unmount(path)
         path.unlink(missing_ok=True)
     for each in REGIONS:
         if each.names.is_dir():
-            _unmount(each.names)
+            for left in each.names.iterdir():
+                _unmount(left)
+                left.unlink()
             each.names.rmdir()
     return ended
 
 
 def _unmount(path: Path) -> None:
-    # umount once for each mount: a restarted agent may have bound a name twice
+    """Take away every mount on a name; one that lies hidden under another goes with that."""
     while _mounted(path):
-        _run("umount", path)
+        done = subprocess.run(
+            ["umount", "--recursive", "--lazy", path], capture_output=True, check=False
+        )
+        if done.returncode:
+            return
