@@ -25,7 +25,8 @@ PARALLEL = 16
 # Answers go to files of their own: bodies of parallel transfers would mix on one output.
 _CURL = """umask 077; d=$(mktemp -d) || exit 90; trap 'rm -rf "$d"' EXIT; cd "$d" || exit 90
 command -v curl >/dev/null || exit 91
-curl -g -sS -f -m {seconds} --parallel --parallel-max {parallel} --max-filesize {most} -K - >/dev/null 2>&1
+curl -g -sS -f -m {seconds} --parallel --parallel-max {parallel} --max-filesize {most} \\
+  -K - >/dev/null 2>&1
 for f in [0-9]*; do
 [ -f "$f" ] && printf '\\n{nonce} %s\\n' "$f" && head -c {most} "$f"
 done
