@@ -2,11 +2,14 @@
 
 from gaoling.city.faults import Fault, RegisterError
 from gaoling.city.model import (
+    Capacity,
     City,
+    Confirmation,
     Department,
     Device,
     Level,
     Link,
+    Provider,
     RecoveryPolicy,
     Region,
     Role,
@@ -17,12 +20,15 @@ from gaoling.city.model import (
 from gaoling.city.read import read_city
 
 __all__ = [
+    "Capacity",
     "City",
+    "Confirmation",
     "Department",
     "Device",
     "Fault",
     "Level",
     "Link",
+    "Provider",
     "RecoveryPolicy",
     "Region",
     "RegisterError",

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from functools import cached_property
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Network
+from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field
 
+from gaoling.city.row import Id, Name, Row
+from gaoling.city.settings import Capacity, Provider, RecoveryPolicy, Region, Settings
 from gaoling.city.values import Code, Date, MlpsClass, Text, YesNo
 
-Id = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,39}$")]
-Name = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
-
-
-class Row(BaseModel):
-    """A row of a table, or a small nested thing: frozen, no unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+__all__ = [
+    "Capacity", "City", "Confirmation", "Department", "Device", "Id", "Level", "Link", "Name",
+    "Provider", "RecoveryPolicy", "Region", "Role", "Row", "Settings", "Site", "System", "Target",
+]  # fmt: skip
 
 
 class Level(StrEnum):
@@ -59,24 +57,38 @@ class System(Row):
 
     id: Id = Field(title="系统标识")
     name: Name = Field(title="系统名称")
-    department: Id = Field(title="主管部门")
-    tier: Literal["municipal", "provincial", "provincial_branch"] = Field(title="建设层级")
-    zone: Literal["internet", "public", "dedicated"] = Field(title="网络区域")
+    department: Id = Field(title="主管部门", description="a department of departments.csv")
+    tier: Literal["municipal", "provincial", "provincial_branch"] = Field(
+        title="建设层级", description="provincial ones are listed, not counted"
+    )
+    zone: Literal["internet", "public", "dedicated"] = Field(
+        title="网络区域", description="which network of the extranet it is in"
+    )
     classified: YesNo = Field(title="是否涉密")
-    mlps: MlpsClass = Field(title="等保级别")
-    state: Literal["planned", "building", "live", "retired"] = Field(title="状态")
-    migration: Literal["planned", "migrating", "on_cloud", "off"] = Field(title="上云状态")
+    mlps: MlpsClass = Field(
+        title="等保级别", description="1 to 5; 三级, 第三级 and 3 are one value"
+    )
+    state: Literal["planned", "building", "live", "retired"] = Field(
+        title="状态", description="retired ones keep their data until somebody says so by name"
+    )
+    migration: Literal["planned", "migrating", "on_cloud", "off"] = Field(
+        title="上云状态", description="whether the cloud holds it"
+    )
     carries: Text = Field(title="承载数据")
-    section: Text = Field(title="规划章节")
-    deadline: Date = Field(title="完成期限")
-    deadline_of: Text = Field(title="期限所指")
+    section: Text = Field(title="规划章节", description="where the plan names it")
+    deadline: Date = Field(
+        title="完成期限", description="a day, 2024年底 or 2024年6月: the end of that day"
+    )
+    deadline_of: Text = Field(title="期限所指", description="what the date belongs to")
     servers: int = Field(ge=0, le=64, title="服务器数")
     vcpus: int = Field(ge=0, le=256, title="单机核数")
     memory_gb: int = Field(ge=0, le=2048, title="单机内存GB")
-    volume_gb: int = Field(ge=0, le=65536, title="数据盘GB")
-    objects: YesNo = Field(title="对象存储")
-    port: int = Field(ge=0, le=65535, title="服务端口")
-    recovery: Id = Field(title="灾备策略")
+    volume_gb: int = Field(ge=0, le=65536, title="数据盘GB", description="of each server")
+    objects: YesNo = Field(title="对象存储", description="whether it needs object storage")
+    port: int = Field(
+        ge=0, le=65535, title="服务端口", description="the TCP port of its own endpoint"
+    )
+    recovery: Id = Field(title="灾备策略", description="a recovery policy of city.yaml")
 
     @property
     def counted(self) -> bool:
@@ -107,18 +119,20 @@ class Site(Row):
     address on that LAN with its prefix length, as it exists today.
     """
 
-    code: Code = Field(title="代码")
+    code: Code = Field(title="代码", description="administrative code as text, or an ASCII id")
     name: Name = Field(title="名称")
     level: Level = Field(title="层级")
     kind: Literal[
         "department", "facility", "county", "subdistrict", "town", "township", "unit", "village"
-    ] = Field(title="类别")
-    parent: Text = Field(title="上级代码")
-    device: Text = Field(title="接入设备")
-    interface: Text = Field(title="接入接口")
-    ipv4: IPv4Interface | None = Field(title="IPv4网关")
-    exempt_reason: Text = Field(title="豁免理由")
-    exempt_until: Date = Field(title="豁免到期")
+    ] = Field(title="类别", description="unit: not an administrative division")
+    parent: Text = Field(title="上级代码", description="the code of what it lies in")
+    device: Text = Field(title="接入设备", description="where its LAN hangs; empty: not attached")
+    interface: Text = Field(title="接入接口", description="the interface there")
+    ipv4: IPv4Interface | None = Field(
+        title="IPv4网关", description="the gateway's address with prefix length, as it exists"
+    )
+    exempt_reason: Text = Field(title="豁免理由", description="why it is not counted")
+    exempt_until: Date = Field(title="豁免到期", description="until when; a reason needs an end")
 
     @property
     def counted(self) -> bool:
@@ -134,7 +148,7 @@ class Device(Row):
     """设备: what carries the extranet, or looks at it (role vantage)."""
 
     name: Id = Field(title="设备名")
-    role: Role = Field(title="角色")
+    role: Role = Field(title="角色", description="vantage: a host that probes")
     platform: Literal[
         "frr",
         "linux",
@@ -145,8 +159,10 @@ class Device(Row):
         "ruijie_os",
         "zte_zxros",
     ] = Field(title="平台")
-    site: Code = Field(title="所在站点")
-    management: IPv4Address = Field(title="管理地址")
+    site: Code = Field(title="所在站点", description="a site of sites.csv")
+    management: IPv4Address = Field(
+        title="管理地址", description="the IPv4 address that we log in to"
+    )
 
     @property
     def routes(self) -> bool:
@@ -166,7 +182,9 @@ class Link(Row):
     b_interface: Name = Field(title="乙端接口")
     a_ipv4: IPv4Interface = Field(title="甲端IPv4")
     b_ipv4: IPv4Interface = Field(title="乙端IPv4")
-    protocol: Literal["ospf", "static", "ebgp"] = Field(title="协议")
+    protocol: Literal["ospf", "static", "ebgp"] = Field(
+        title="协议", description="ospf in its area, static behind a township, ebgp to the province"
+    )
     area: int = Field(ge=0, le=4294967295, title="OSPF区域")
 
     @property
@@ -191,12 +209,16 @@ class Target(Row):
     id: Id = Field(title="目标标识")
     name: Name = Field(title="目标名称")
     kind: Literal["ratio", "count", "completion"] = Field(title="类型")
-    value: float | None = Field(title="目标值")
+    value: float | None = Field(title="目标值", description="in the unit; empty for completions")
     unit: Text = Field(title="单位")
     deadline: Date = Field(title="完成期限")
-    deadline_basis: Literal["stated", "plan_end_assumed"] = Field(title="期限依据")
+    deadline_basis: Literal["stated", "plan_end_assumed"] = Field(
+        title="期限依据", description="whether the plan gives the date"
+    )
     section: Text = Field(title="规划章节")
-    measured: Literal["observed", "reported", "proxy"] = Field(title="度量方式")
+    measured: Literal["observed", "reported", "proxy"] = Field(
+        title="度量方式", description="by us, reported by others, or a proxy"
+    )
     note: Text = Field(title="备注")
 
     @property
@@ -205,46 +227,17 @@ class Target(Row):
         return self.value / 100 if self.kind == "ratio" and self.value is not None else None
 
 
-class RecoveryPolicy(Row):
-    """灾备策略: what must be copied where and how often."""
+class Confirmation(Row):
+    """确认: somebody said on a day that a cell's value is right."""
 
-    id: Id = Field(title="策略标识")
-    name: Name = Field(title="策略名称")
-    region: Id | None = Field(default=None, title="备区域")
-    objects: Literal["none", "sync"] = Field(default="none", title="对象存储")
-    standby: Literal["none", "network", "servers"] = Field(default="none", title="备用资源")
-    rpo_seconds: int | None = Field(default=None, ge=0, title="RPO秒")
-    rto_seconds: int | None = Field(default=None, ge=0, title="RTO秒")
-
-
-class Region(Row):
-    """A region of the cloud and where it meets the extranet."""
-
-    name: Id
-    title: Name
-    leaf: Id
-    leaf_interface: Name
-    mlps: MlpsClass
-    provider_ipv4: IPv4Network
-    tenants_ipv4: IPv4Network
-
-
-class Settings(Row):
-    """`city.yaml`: what is said once of the whole city."""
-
-    id: Id
-    name: Name
-    code: Code
-    ipv6_prefix: IPv6Network
-    # a profile of gaoling/addressing/profiles, or a .yaml file in this folder
-    address_profile: str = "city"
-    domain: str = ""  # under which names in zone files are; empty: <id>.example (RFC 2606)
-    asn: int = Field(ge=1, le=4294967295)
-    province_asn: int = Field(ge=1, le=4294967295)
-    ipv4_aggregate: IPv4Network
-    plan_years: tuple[int, int]
-    regions: tuple[Region, ...]
-    recovery_policies: tuple[RecoveryPolicy, ...]
+    table: Literal["departments", "systems", "sites", "devices", "links", "targets"] = Field(
+        title="表"
+    )
+    id: Name = Field(title="行标识")
+    field: Name = Field(title="字段")
+    value: Text = Field(title="值")
+    by: Name = Field(title="确认人")
+    on: dt.date = Field(title="确认日期")
 
 
 class City(Row):
@@ -260,6 +253,10 @@ class City(Row):
     targets: tuple[Target, ...]
     # basis of each column or cell: (table, id or "", field) -> "stated" | "assumed" | "confirmed"
     provenance: dict[tuple[str, str, str], str]
+    # who confirmed a cell, where its value is still the one that was confirmed
+    confirmations: dict[tuple[str, str, str], Confirmation] = Field(default_factory=dict)
+    # confirmations that no longer hold: the value was edited since
+    outdated: tuple[Confirmation, ...] = ()
 
     @cached_property
     def system(self) -> dict[str, System]:
@@ -319,6 +316,17 @@ class City(Row):
         """Return stated, assumed or confirmed for a cell (assumed unless somebody said more)."""
         cell = self.provenance.get((table, identity, field))
         return cell or self.provenance.get((table, "", field), "assumed")
+
+    def confirmed(self, table: str, identity: str, field: str) -> Confirmation | None:
+        """Return who confirmed a cell's present value; None when nobody did."""
+        return self.confirmations.get((table, identity, field))
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> City:
+        """Return a copy; what was computed from the old tables is computed anew."""
+        copy = super().model_copy(update=update, deep=deep)
+        for name in copy.__dict__.keys() - type(self).model_fields.keys():
+            del copy.__dict__[name]
+        return copy
 
     def with_systems(self, systems: Iterable[System]) -> City:
         """Return the same city with other systems: for selections, not for edits."""

@@ -11,8 +11,20 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import ValidationError
 
+from gaoling.city import provenance
 from gaoling.city.faults import Fault, RegisterError
-from gaoling.city.model import City, Department, Device, Link, Row, Settings, Site, System, Target
+from gaoling.city.model import (
+    City,
+    Confirmation,
+    Department,
+    Device,
+    Link,
+    Row,
+    Settings,
+    Site,
+    System,
+    Target,
+)
 from gaoling.city.rules import check
 
 TABLES: dict[str, type[Row]] = {
@@ -44,14 +56,21 @@ def read_city(directory: Path) -> City:
     for name, model in TABLES.items():
         rows, lines[name] = read_table(directory / f"{name}.csv", model, faults)
         tables[name] = tuple(rows)
-    provenance = _provenance(directory, faults)
+    basis = provenance.columns(_yaml(directory / provenance.FILE, faults), TABLES, faults)
+    confirmed, lines["confirmations"] = _confirmations(directory, faults)
     if faults or settings is None:
         raise RegisterError(faults)
-    city = City(directory=directory, settings=settings, provenance=provenance, **tables)
-    faults = check(city, lines)
+    city = City(directory=directory, settings=settings, provenance=basis, **tables)
+    city = provenance.confirm(city, confirmed, lines["confirmations"], TABLES, faults)
+    faults += check(city, lines)
     if faults:
         raise RegisterError(faults)
     return city
+
+
+def _confirmations(directory: Path, faults: list[Fault]) -> tuple[list[Confirmation], list[int]]:
+    path = directory / provenance.CONFIRMATIONS
+    return read_table(path, Confirmation, faults) if path.exists() else ([], [])
 
 
 def read_table(path: Path, model: type[R], faults: list[Fault]) -> tuple[list[R], list[int]]:
@@ -187,24 +206,3 @@ def _settings(path: Path, faults: list[Fault]) -> Settings | None:
             found = "nothing" if problem["type"] == "missing" else repr(problem["input"])
             faults.append(Fault(path.name, 0, field, "", found, _expected(dict(problem))))
         return None
-
-
-def _provenance(directory: Path, faults: list[Fault]) -> dict[tuple[str, str, str], str]:
-    """Read provenance.yaml: table -> basis -> columns. A column it does not name is assumed."""
-    data = _yaml(directory / "provenance.yaml", faults) or {}
-    found: dict[tuple[str, str, str], str] = {}
-    for table, bases in data.items():
-        known = TABLES.get(table)
-        for basis, columns in (bases or {}).items():
-            for column in columns:
-                if known is None or column not in known.model_fields:
-                    faults.append(
-                        Fault("provenance.yaml", 0, f"{table}.{column}", "", "an unknown column",
-                              "a table and a column of it")
-                    )  # fmt: skip
-                elif basis not in ("stated", "assumed"):
-                    faults.append(
-                        Fault("provenance.yaml", 0, table, "", repr(basis), "stated or assumed")
-                    )
-                found[table, "", column] = basis
-    return found

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import ip_interface
+from ipaddress import IPv4Network, ip_interface
 
+from gaoling.city.capacity import RESOURCES, asked, there
 from gaoling.city.faults import Fault
-from gaoling.city.model import City, Level, Role, Row
+from gaoling.city.model import Capacity, City, Level, Role, Row, System, Target
 
 Lines = dict[str, list[int]]
 _ABOVE = {Level.COUNTY: "", Level.TOWNSHIP: Level.COUNTY, Level.VILLAGE: Level.TOWNSHIP}
@@ -15,7 +16,8 @@ _ABOVE = {Level.COUNTY: "", Level.TOWNSHIP: Level.COUNTY, Level.VILLAGE: Level.T
 def check(city: City, lines: Lines) -> list[Fault]:
     """Return what contradicts across files; `lines` holds each table's line numbers, by row."""
     found: list[Fault] = []
-    for rule in (_unique, _systems, _sites, _devices, _links, _regions):
+    rules = (_unique, _systems, _deadlines, _sites, _devices, _links, _ipv4, _regions, _capacity)
+    for rule in rules:
         found += rule(city, lines)
     return found
 
@@ -55,6 +57,19 @@ def _systems(city: City, lines: Lines) -> Iterator[Fault]:
                 if getattr(row, field) == 0:
                     yield _fault("systems", line, row, field, "0",
                                  "more than 0: the cloud holds it")  # fmt: skip
+
+
+def _deadlines(city: City, lines: Lines) -> Iterator[Fault]:
+    first, last = city.settings.plan_years
+    rows: list[tuple[str, System | Target, int]] = [
+        *(("systems", r, n) for r, n in zip(city.systems, lines["systems"], strict=True)),
+        *(("targets", r, n) for r, n in zip(city.targets, lines["targets"], strict=True)),
+    ]
+    for table, row, line in rows:
+        if row.deadline and not first <= row.deadline.year <= last:
+            found = getattr(row.deadline, "wording", "") or str(row.deadline)
+            yield _fault(table, line, row, "deadline", repr(found),
+                         f"a day in the plan's years {first} to {last}")  # fmt: skip
 
 
 def _sites(city: City, lines: Lines) -> Iterator[Fault]:
@@ -112,6 +127,37 @@ def _links(city: City, lines: Lines) -> Iterator[Fault]:
                          f"an address in {row.a_ipv4.network}")  # fmt: skip
 
 
+def _ipv4(city: City, lines: Lines) -> Iterator[Fault]:
+    """LANs, links and the networks of the cloud overlap nowhere."""
+    networks: list[tuple[int, int, str, Row, str, str, int]] = []
+    for site, line in zip(city.sites, lines["sites"], strict=True):
+        if site.ipv4 is not None:
+            networks.append((*_span(site.ipv4.network), "sites", site, "ipv4", site.code, line))
+    for link, line in zip(city.links, lines["links"], strict=True):
+        networks.append((*_span(link.a_ipv4.network), "links", link, "a_ipv4", link.id, line))
+    for number, region in enumerate(city.settings.regions):
+        for field in ("provider_ipv4", "tenants_ipv4"):
+            networks.append((*_span(getattr(region, field)), f"regions.{number}.{field}", region,
+                             field, f"region {region.name}", 0))  # fmt: skip
+    widest: tuple[int, str] = (-1, "")
+    for first, last, table, row, field, name, line in sorted(networks, key=_order):
+        if first <= widest[0]:
+            expected = f"a network of its own ({widest[1]} overlaps it)"
+            if line:
+                yield _fault(table, line, row, field, repr(str(getattr(row, field))), expected)
+            else:
+                yield Fault("city.yaml", 0, table, "", repr(str(getattr(row, field))), expected)
+        widest = max(widest, (last, name))
+
+
+def _order(item: tuple[int, int, str, Row, str, str, int]) -> tuple[int, int, str]:
+    return item[0], -item[1], item[5]
+
+
+def _span(network: IPv4Network) -> tuple[int, int]:
+    return int(network.network_address), int(network.broadcast_address)
+
+
 def _regions(city: City, lines: Lines) -> Iterator[Fault]:
     for number, region in enumerate(city.settings.regions):
         leaf = city.device.get(region.leaf)
@@ -122,3 +168,21 @@ def _regions(city: City, lines: Lines) -> Iterator[Fault]:
         if policy.region is not None and policy.region not in city.region:
             yield Fault("city.yaml", 0, f"recovery_policies.{number}.region", "",
                         repr(policy.region), "a region of city.yaml")  # fmt: skip
+    for number, provider in enumerate(city.settings.providers):
+        for place, capacity in enumerate(provider.capacity):
+            if capacity.region not in city.region:
+                yield Fault("city.yaml", 0, f"providers.{number}.capacity.{place}.region", "云区域",
+                            repr(capacity.region), "a region of city.yaml")  # fmt: skip
+
+
+def _capacity(city: City, lines: Lines) -> Iterator[Fault]:
+    """What the systems ask of a region is there, where a provider says what there is."""
+    have = there(city)
+    for region, want in asked(city).items():
+        for name in RESOURCES if region in have else ():
+            wanted, found = getattr(want, name), getattr(have[region], name)
+            if wanted > found:
+                title = Capacity.model_fields[name].title or ""
+                yield Fault("city.yaml", 0, f"providers.capacity.{name}", title,
+                            f"{found} in region {region!r}",
+                            f"at least {wanted}, which systems.csv asks for")  # fmt: skip

@@ -60,9 +60,29 @@ def code(value: Any) -> Any:
     return value
 
 
+class Day(dt.date):
+    """A day as it was written: `wording` is 2024年底 where somebody wrote that."""
+
+    wording: str = ""
+
+    @classmethod
+    def written(cls, day: dt.date, wording: str) -> Day:
+        found = cls(day.year, day.month, day.day)
+        found.wording = wording
+        return found
+
+
 def date(value: Any) -> Any:
-    """Return a deadline as a day: 2024-12-31, 2024年底, 2024年6月 (its last day); empty is None."""
+    """Return a deadline as a Day: 2024-12-31, 2024年底, 2024年6月 (its last day); empty is None.
+
+    The day ends at midnight in Asia/Shanghai. Raises ValueError for what is no date.
+    """
     value = plain(value)
+    found = _date(value)
+    return Day.written(found, value) if isinstance(value, str) and found else found
+
+
+def _date(value: Any) -> Any:
     if value in ("", None):
         return None
     if isinstance(value, dt.datetime):

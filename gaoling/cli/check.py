@@ -17,6 +17,8 @@ def check(
 ) -> None:
     """Check the register: every fault at once, exit code 2 when there is one.
 
+    Confirmations that an edit ended are named; they are no faults.
+
     Example: `gaoling check --city lab --json`
     """
     context.choose_city(city)
@@ -34,4 +36,7 @@ def check(
     if as_json:
         print("[]")
     else:
+        for said in found.outdated:
+            print(f"确认失效 (edited since it was confirmed): {said.table}.csv {said.id} {said.field}: "
+                  f"{said.by} confirmed {said.value!r} on {said.on}")  # fmt: skip
         print("合格 (no faults):", ", ".join(f"{v} {k}" for k, v in counts.items()))

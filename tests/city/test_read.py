@@ -90,7 +90,8 @@ def test_every_fault_is_reported_at_once_with_its_place(copy: Path):
         "sites.csv:40: ipv4（IPv4网关）: found '10.11.1', "
         "expected an IPv4 address with its prefix length (192.0.2.1/24)",
         "systems.csv:2: servers（服务器数）: found 'two', expected a whole number",
-        "systems.csv:8: mlps（等保级别）: found '九级', expected an MLPS class 1 to 5 (一级 to 五级)",
+        "systems.csv:8: mlps（等保级别）: found '九级', "
+        "expected an MLPS class 1 to 5 (一级 to 五级)",
         "systems.csv:8: state（状态）: found 'gone', "
         "expected one of planned, building, live, retired",
     ]
@@ -139,7 +140,8 @@ def test_a_link_has_two_ends_in_one_subnet_on_free_interfaces(copy: Path):
         "links.csv:137: a_interface（甲端接口）: found 'ge0', "
         "expected an interface of core-1 that nothing else uses",
         "links.csv:137: b_device（乙端设备）: found 'nowhere', expected a device of devices.csv",
-        "links.csv:137: b_ipv4（乙端IPv4）: found '10.9.8.1/31', expected an address in 10.9.9.0/31",
+        "links.csv:137: b_ipv4（乙端IPv4）: found '10.9.8.1/31', "
+        "expected an address in 10.9.9.0/31",
     ]
 
 
