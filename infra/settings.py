@@ -89,5 +89,6 @@ def city_of(settings: Settings) -> tuple[City, Plan]:
 
 def platform_stack(settings: Settings, city: City) -> str:
     """Return the full name of the stack that holds the region's platform."""
-    name = settings.platform or stack_name(city, settings.region, PLATFORM)
+    other = settings.platform.replace("{region}", settings.region)
+    name = other or stack_name(city, settings.region, PLATFORM)
     return f"{pulumi.get_organization()}/{pulumi.get_project()}/{name}"

@@ -267,7 +267,8 @@ def _allowed(
                 runner.protect(name, urn, on=False)
         found = look(wanted)
     _exit(found)
-    guard.refuse_losses([c.urn for c in guard.losses(found)], allow, reason)
+    if operation == "preview":  # a stack to be destroyed was named, and protects what it must keep
+        guard.refuse_losses([c.urn for c in guard.losses(found)], allow, reason)
     return found
 
 

@@ -177,7 +177,8 @@ class LandingZone(pulumi.ComponentResource):
             server_group_members=servers,
             opts=child,
         )
-        # Neutron counts what is being made twice for a moment: room for two of everything
+        # Neutron counts what is being made twice for a moment: room for two of everything. And no
+        # zeros: the provider passes over them when it creates, and sets them at the next run.
         openstack.networking.QuotaV2(
             self._name,
             project_id=self.project_id,
@@ -186,11 +187,11 @@ class LandingZone(pulumi.ComponentResource):
             router=2,
             # servers, both legs of the router, its gateway, the port of DHCP
             port=2 * (servers + FAMILIES + 2),
-            floatingip=0,
+            floatingip=1,
             security_group=4,
             security_group_rule=50,
-            rbac_policy=0,
-            subnetpool=0,
+            rbac_policy=1,
+            subnetpool=1,
             opts=child,
         )
         volumes = args.volumes + 1

@@ -64,6 +64,14 @@ class Network(pulumi.ComponentResource):
             tags=tags,
             opts=child,
         )
+        # In Neutron's own order, by the text of the address: any other is a change at every run
+        gateways = sorted(
+            [
+                (args.gateway_ipv4, args.provider_subnet_ipv4),
+                (args.gateway_ipv6, args.provider_subnet_ipv6),
+            ],
+            key=_address,
+        )
         self.router = openstack.networking.Router(
             name,
             name=args.system,
@@ -71,8 +79,7 @@ class Network(pulumi.ComponentResource):
             external_network_id=args.provider_network,
             enable_snat=False,
             external_fixed_ips=[
-                {"subnet_id": args.provider_subnet_ipv4, "ip_address": args.gateway_ipv4},
-                {"subnet_id": args.provider_subnet_ipv6, "ip_address": args.gateway_ipv6},
+                {"subnet_id": subnet, "ip_address": address} for address, subnet in gateways
             ],
             tags=tags,
             opts=child,
@@ -84,3 +91,7 @@ class Network(pulumi.ComponentResource):
             for family, subnet in (("ipv4", self.ipv4), ("ipv6", self.ipv6))
         ]
         self.register_outputs({"network": self.network.id, "router": self.router.id})
+
+
+def _address(gateway: tuple[str, pulumi.Input[str]]) -> str:
+    return gateway[0]

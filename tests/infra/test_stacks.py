@@ -64,6 +64,14 @@ def test_every_network_has_both_families_from_the_plan(declared):
         assert router["enableSnat"] is False
 
 
+def test_gateways_are_in_the_order_in_which_neutron_answers(declared):
+    """198.51.100.x comes before 2001:db8::, 203.0.113.x after it: their text is compared."""
+    for region in ("primary", "dr"):
+        for router in declared(shard(region)).of(":Router"):
+            addresses = [ip["ipAddress"] for ip in router.inputs["externalFixedIps"]]
+            assert addresses == sorted(addresses)
+
+
 def test_only_the_internet_zone_is_open(declared):
     recorder = declared(shard())
     for name in LANDED:
