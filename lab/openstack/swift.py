@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lab.openstack import common
 from lab.openstack.probe import answers, every
-from lab.openstack.render import File, Folder, Sections, Value, ini
+from lab.openstack.render import File, Folder, Section, Sections, Value, ini
 from lab.openstack.topology import LOOPBACK, REGIONS, SHARED_PORTS, UID_API, Cloud, Region
 from lab.supervise import Service
 
@@ -80,7 +80,7 @@ def proxy(cloud: Cloud, region: Region) -> Sections:
 def backend(cloud: Cloud, region: Region, kind: str) -> Sections:
     own = _server(cloud, region, kind)
     cache = {"recon_cache_path": cloud.region_data(region) / "swift-cache"}
-    storage = {
+    storage: Section = {
         "devices": cloud.region_data(region) / "swift",
         "mount_check": False,
         "disable_fallocate": True,
