@@ -63,10 +63,8 @@ class Session:
             )
         except Exception as error:
             self._end_proxy()
-            reason = str(error).strip().splitlines()
-            raise SessionError(
-                f"{device}: no session: {reason[0] if reason else error!r}"
-            ) from error
+            reason = " ".join(str(error).split()) or repr(error)
+            raise SessionError(f"{device}: no session: {reason}") from error
         if self._netmiko.base_prompt != device[:16]:  # netmiko keeps 16 characters of it
             seen = self._netmiko.base_prompt
             self.close()

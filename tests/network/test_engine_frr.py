@@ -69,8 +69,9 @@ def test_routes_beyond_a_gap_are_not_expected(plan):
 
 
 def test_full_adjacencies_of_both_protocols():
-    four = {"neighbors": {"10.255.0.2": [{"nbrState": "Full/-", "ifaceName": "ge0:10.0.0.1"}],
-                          "10.255.0.3": [{"nbrState": "Init/-", "ifaceName": "ge1:10.0.0.3"}]}}  # fmt: skip
+    there = [{"nbrState": "Full/-", "ifaceName": "ge0:10.0.0.1"}]
+    coming = [{"nbrState": "Init/-", "ifaceName": "ge1:10.0.0.3"}]
+    four = {"neighbors": {"10.255.0.2": there, "10.255.0.3": coming}}
     assert full(four, 4) == {("ge0", "10.255.0.2")}
     six = {"neighbors": [{"neighborId": "10.255.0.2", "state": "Full", "interfaceName": "ge0"}]}
     assert full(six, 6) == {("ge0", "10.255.0.2")}

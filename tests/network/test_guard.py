@@ -110,7 +110,7 @@ def test_a_village_keeps_the_route_that_we_came_by():
 
 
 def test_without_a_management_address_nothing_is_known():
-    with pytest.raises(Refused, match="found no management address 10.255.1.11"):
+    with pytest.raises(Refused, match=r"found no management address 10\.255\.1\.11"):
         check("interface lo\n ip address 10.255.1.12/32\n", [], WAY)
 
 
