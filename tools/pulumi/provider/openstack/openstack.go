@@ -41,7 +41,11 @@ var byHand = map[string]string{
 
 // fields: where the SDK's argument has another name, or must be a secret and the official provider forgets it.
 var fields = map[string]map[string]*tfbridge.SchemaInfo{
-	"openstack_networking_subnet_v2":       {"allocation_pool": {Name: "allocationPools"}},
+	// 1.54.1 has both; the deprecated one would take the name of the other, and no state could be read back
+	"openstack_networking_subnet_v2": {
+		"allocation_pool":  {Name: "allocationPools"},
+		"allocation_pools": {Name: "allocationPoolsDeprecated"},
+	},
 	"openstack_orchestration_stack_v1":     {"outputs": {Name: "stackOutputs"}},
 	"openstack_objectstorage_container_v1": {"container_sync_key": {Secret: tfbridge.True()}},
 }
