@@ -14,7 +14,7 @@ from pydantic import Field
 
 from gaoling.city.row import Id, Name, Row
 from gaoling.city.settings import Capacity, Provider, RecoveryPolicy, Region, Settings
-from gaoling.city.values import Code, Date, MlpsClass, Text, YesNo
+from gaoling.city.values import Code, Date, MlpsClass, Number, Text, YesNo
 
 __all__ = [
     "Capacity", "City", "Confirmation", "Department", "Device", "Id", "Level", "Link", "Name",
@@ -209,7 +209,7 @@ class Target(Row):
     id: Id = Field(title="目标标识")
     name: Name = Field(title="目标名称")
     kind: Literal["ratio", "count", "completion"] = Field(title="类型")
-    value: float | None = Field(title="目标值", description="in the unit; empty for completions")
+    value: Number | None = Field(title="目标值", description="in the unit; empty for completions")
     unit: Text = Field(title="单位")
     deadline: Date = Field(title="完成期限")
     deadline_basis: Literal["stated", "plan_end_assumed"] = Field(

@@ -6,13 +6,17 @@ with which value. An edit of the value ends the confirmation: the cell is what i
 
 from __future__ import annotations
 
+import csv
+import datetime as dt
 from functools import cache
+from pathlib import Path
 from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError, create_model
 
 from gaoling.city.faults import Fault
 from gaoling.city.model import City, Confirmation, Row
+from gaoling.city.values import value_text
 
 FILE = "provenance.yaml"
 CONFIRMATIONS = "confirmations.csv"
@@ -95,3 +99,33 @@ def confirm(
     return city.model_copy(update={
         "provenance": provenance, "confirmations": found, "outdated": tuple(outdated.values()),
     })  # fmt: skip
+
+
+def confirmation_of(
+    city: City, table: str, identity: str, field: str, by: str, on: dt.date
+) -> Confirmation:
+    """Return a confirmation of a cell's present value. Raises LookupError naming what is not
+    there."""
+    rows = {key_of(table, row): row for row in getattr(city, table)}
+    if identity not in rows:
+        raise LookupError(f"id: found {identity!r}, expected a row of {table}.csv")
+    row = rows[identity]
+    if field not in type(row).model_fields:
+        listed = ", ".join(type(row).model_fields)
+        raise LookupError(f"field: found {field!r}, expected one of {listed}")
+    value = value_text(getattr(row, field))
+    return Confirmation.model_validate(
+        {"table": table, "id": identity, "field": field, "value": value, "by": by, "on": on}
+    )
+
+
+def record(city: City, said: Confirmation) -> Path:
+    """Append a confirmation to the city's confirmations.csv; return its path."""
+    path = city.directory / CONFIRMATIONS
+    new = not path.exists()
+    with path.open("a", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        if new:
+            writer.writerow(Confirmation.model_fields)
+        writer.writerow([value_text(getattr(said, name)) for name in Confirmation.model_fields])
+    return path

@@ -132,7 +132,14 @@ def _row(
             Fault(file, line, "row", "", f"{len(cells)} cells", f"{len(fields)} as in the header")
         )
         return None
-    values: dict[str, Any] = dict(zip(fields, cells, strict=True))
+    return row_of(file, line, model, dict(zip(fields, cells, strict=True)), faults)
+
+
+def row_of(
+    file: str, line: int, model: type[R], cells: dict[str, str], faults: list[Fault]
+) -> R | None:
+    """Return a row from its cells by field name; None, with `faults` appended, when it is wrong."""
+    values: dict[str, Any] = dict(cells)
     for name, info in model.model_fields.items():
         if values.get(name, "").strip() == "" and _optional(info.annotation):
             values[name] = None
@@ -143,7 +150,7 @@ def _row(
             name = str(problem["loc"][0])
             title = model.model_fields[name].title or ""
             faults.append(
-                Fault(file, line, name, title, repr(values[name]), _expected(dict(problem)))
+                Fault(file, line, name, title, repr(values.get(name, "")), _expected(dict(problem)))
             )
         return None
 

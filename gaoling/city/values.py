@@ -6,6 +6,7 @@ import calendar
 import datetime as dt
 import re
 import unicodedata
+from enum import Enum
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer
@@ -18,6 +19,16 @@ _FALSE = {"否", "no", "false", "0", "n"}
 def plain(value: Any) -> Any:
     """Return text in its plain form: full-width characters folded (NFKC), no outer spaces."""
     return unicodedata.normalize("NFKC", value).strip() if isinstance(value, str) else value
+
+
+_WIDE = {c: c - 0xFEE0 for c in [*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B),
+                                 *range(0xFF41, 0xFF5B)]} | {0x3000: " "}  # fmt: skip
+
+
+def tidy(value: Any) -> Any:
+    """Return free text as it was meant: full-width letters and digits folded, spaces single, none
+    outside. Chinese punctuation stays, brackets too: it belongs to names."""
+    return " ".join(value.translate(_WIDE).split()) if isinstance(value, str) else value
 
 
 def yes_no(value: Any) -> Any:
@@ -103,10 +114,33 @@ def _date(value: Any) -> Any:
     return value
 
 
+def number(value: Any) -> Any:
+    """Return 80% and 80 as one value: the unit stands in a column of its own."""
+    value = plain(value)
+    return value.removesuffix("%") if isinstance(value, str) else value
+
+
+def value_text(value: Any) -> str:
+    """Return a value as the register's CSV holds it."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "是" if value else "否"
+    if isinstance(value, Enum):
+        return str(value.value)
+    if isinstance(value, dt.date):
+        wording = getattr(value, "wording", "")
+        return wording if "年" in wording and "日" not in wording else value.isoformat()
+    if isinstance(value, float):
+        return f"{value:.10g}"
+    return str(value)
+
+
+Number = Annotated[float, BeforeValidator(number)]
 YesNo = Annotated[
     bool, BeforeValidator(yes_no), PlainSerializer(lambda v: "是" if v else "否", when_used="json")
 ]
 MlpsClass = Annotated[int, BeforeValidator(mlps_class)]
 Code = Annotated[str, BeforeValidator(code)]
 Date = Annotated[dt.date | None, BeforeValidator(date)]
-Text = Annotated[str, BeforeValidator(lambda v: plain(v) if v is not None else "")]
+Text = Annotated[str, BeforeValidator(lambda v: tidy(v) if v is not None else "")]

@@ -37,6 +37,6 @@ def check(
         print("[]")
     else:
         for said in found.outdated:
-            print(f"确认失效 (edited since it was confirmed): {said.table}.csv {said.id} {said.field}: "
+            print(f"确认失效 (edited since): {said.table}.csv {said.id} {said.field}: "
                   f"{said.by} confirmed {said.value!r} on {said.on}")  # fmt: skip
         print("合格 (no faults):", ", ".join(f"{v} {k}" for k, v in counts.items()))

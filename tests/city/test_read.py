@@ -137,10 +137,10 @@ def test_a_link_has_two_ends_in_one_subnet_on_free_interfaces(copy: Path):
     rows.append("core-1,ge0,nowhere,ge0,10.9.9.0/31,10.9.8.1/31,ospf,0")
     path.write_text("\n".join(rows) + "\n")
     assert faults(copy) == [
-        "links.csv:137: a_interface（甲端接口）: found 'ge0', "
+        "links.csv:133: a_interface（甲端接口）: found 'ge0', "
         "expected an interface of core-1 that nothing else uses",
-        "links.csv:137: b_device（乙端设备）: found 'nowhere', expected a device of devices.csv",
-        "links.csv:137: b_ipv4（乙端IPv4）: found '10.9.8.1/31', "
+        "links.csv:133: b_device（乙端设备）: found 'nowhere', expected a device of devices.csv",
+        "links.csv:133: b_ipv4（乙端IPv4）: found '10.9.8.1/31', "
         "expected an address in 10.9.9.0/31",
     ]
 

@@ -182,16 +182,20 @@ def large(folder: Path, systems: int, sites: int, devices: int) -> Path:
     shutil.rmtree(folder / "addresses", ignore_errors=True)
     text = (folder / "city.yaml").read_text()
     (folder / "city.yaml").write_text(text[: text.index("providers:")])
+
+    def have(table: str) -> int:
+        return len((LAB / f"{table}.csv").read_text().splitlines()) - 1
+
     head, row = (folder / "systems.csv").read_text().splitlines()[:2]
     rest = row.partition(",")[2]
     (folder / "systems.csv").write_text(
         head + "\n" + "".join(f"s{n},{rest}\n" for n in range(systems))
     )
     with (folder / "sites.csv").open("a") as file:
-        for n in range(sites - 109):
+        for n in range(sites - have("sites")):
             file.write(f"36020{n:07},村{n},village,village,360202001,,,,,\n")
     with (folder / "devices.csv").open("a") as file:
-        for n in range(devices - 80):
+        for n in range(devices - have("devices")):
             file.write(
                 f"d{n},village,frr,360202001,10.{200 + n // 65536}.{n // 256 % 256}.{n % 256}\n"
             )
