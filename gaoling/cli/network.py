@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import sys
 from typing import TYPE_CHECKING, Annotated
@@ -137,9 +138,19 @@ def _carry_out(
             return
         typer.confirm("Send this? 下发？", abort=True, err=True)
     run = _run(kind, limit, check=check, change=change)
+    began = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
     result = execute(run, _say)
     if result.interrupted:
-        left = finish_in_hand(_journal(run), _say)
+        journal = _journal(run)
+        left = finish_in_hand(journal, _say)
+        finished = {
+            e["device"]: str(e.get("patch", ""))
+            for e in journal.entries()
+            if e["event"] == "confirmed" and e["time"] >= began
+        }
+        for name in [n for n in result.not_done if n in finished]:
+            result.not_done.remove(name)
+            result.changed[name] = finished[name]
         _say(f"interrupted; not finished: {', '.join(left) or 'none'}; run it again to go on")
     _tell(result, as_json=as_json, change=change, diffs=check)
     _end(result, check=check)

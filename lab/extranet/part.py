@@ -40,7 +40,7 @@ def up(progress: Progress) -> None:
     PATHS.make()
     if not wires.whole(topology, PATHS):
         if wires.present() or (PATHS.state / "keys").exists():
-            progress.note("an earlier start did not end: beginning anew")
+            progress.note("an earlier start did not end, or the register changed: beginning anew")
             down(progress)
             PATHS.make()
         _prepare(topology)

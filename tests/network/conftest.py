@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from ipaddress import IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from pathlib import Path
 
@@ -13,24 +14,25 @@ from gaoling.city import City, Link, read_city
 INVENTORY = Path(__file__).resolve().parents[2] / "inventories" / "lab"
 
 
+def number(name: str) -> int:
+    return zlib.crc32(name.encode()) & 0xFFFFFF
+
+
 class FixedPlan:
-    """Addresses by the position in the register."""
+    """Addresses by name alone: a row more in the register moves nobody else."""
 
     def __init__(self, city: City) -> None:
         self.city = city
 
     def loopback(self, device: str) -> IPv6Address:
-        number = [d.name for d in self.city.devices].index(device) + 1
-        return IPv6Address(f"2001:db8:ffff::{number:x}")
+        return IPv6Address(int(IPv6Address("2001:db8:ffff::")) + number(device))
 
     def link(self, link: Link) -> tuple[IPv6Interface, IPv6Interface]:
-        number = self.city.links.index(link) * 2
-        net = IPv6Network(f"2001:db8:fffe::{number:x}/127")
+        net = IPv6Network((int(IPv6Address("2001:db8:fffe::")) + 2 * number(link.id), 127))
         return IPv6Interface((net[0], 127)), IPv6Interface((net[1], 127))
 
     def lan(self, site: str) -> IPv6Network:
-        number = [s.code for s in self.city.sites].index(site)
-        return IPv6Network(f"2001:db8:{number:x}::/64")
+        return IPv6Network((int(IPv6Address("2001:db8::")) + (number(site) << 64), 64))
 
     def gateway(self, site: str) -> IPv6Interface:
         return IPv6Interface((self.lan(site)[1], 64))
@@ -44,7 +46,7 @@ class FixedPlan:
         return Provider(ipv6=v6, ipv4=v4, leaf_ipv6=v6[1], leaf_ipv4=v4[1])
 
     def tenant(self, system: str, region: str) -> Tenant:
-        slot = list(self.city.system).index(system)
+        slot = number(system) % 200
         where = list(self.city.region).index(region)
         net = self.provider(region)
         v4 = int(self.city.region[region].tenants_ipv4.network_address) + (slot << 8)

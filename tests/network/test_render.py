@@ -19,7 +19,7 @@ ONE_OF_EACH = {
     "aggregation": "agg-1",
     "border": "border-1",
     "leaf": "dc1-leaf",
-    "county": "county-360222-r1",
+    "county": "county-360203-r1",
     "township": "town-360222100",
     "village": "village-360222100201",
     "peer": "province-1",
