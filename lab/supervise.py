@@ -186,8 +186,8 @@ stdout_logfile_backups=1
     def _reload(self) -> None:
         rpc = self._rpc()
         added, changed, removed = rpc.reloadConfig()[0]
+        self.stop_wave([*removed, *changed])  # all at once: one after the other takes minutes
         for name in [*removed, *changed]:
-            rpc.stopProcessGroup(name)
             rpc.removeProcessGroup(name)
         for name in [*added, *changed]:
             rpc.addProcessGroup(name)
