@@ -22,7 +22,9 @@ from gaoling.cloud.home import SYNC_SECRET, Home, cloud_of, stack_config, write_
 from gaoling.cloud.stacks import ROOT, Stack
 
 Operation = Literal["preview", "up", "refresh", "destroy"]
-PARALLEL = 8  # operations at once in a stack; each takes memory
+# Operations at once in a stack. The provider sleeps 5 s before it first looks at a network, subnet,
+# port or router that it made: most operations wait, few work. Each costs little memory.
+PARALLEL = 24
 REPORT_SECONDS = 10.0
 ARGUMENTS: dict[Operation, tuple[str, ...]] = {
     "preview": (),
