@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import getpass
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -201,3 +202,75 @@ def confirm(
         print(f"written: {record(city, said)}")
     else:
         print("nothing written (--yes writes)")
+
+
+nautobot = typer.Typer(
+    no_args_is_help=True,
+    help="Sites, devices and links from and to a Nautobot 3 that the city already has. "
+    "The token is read from NAUTOBOT_TOKEN.",
+)
+app.add_typer(nautobot, name="nautobot")
+Url = Annotated[str, typer.Option(help="Its address.", envvar="NAUTOBOT_URL")]
+
+
+@contextmanager
+def _nautobot_input() -> Iterator[None]:
+    from gaoling.city.nautobot import NautobotError
+
+    with _bad_input():
+        try:
+            yield
+        except NautobotError as error:
+            print(f"gaoling: {error}", file=sys.stderr)
+            raise typer.Exit(2) from None
+
+
+def _token() -> str:
+    if not (token := os.environ.get("NAUTOBOT_TOKEN", "")):
+        print("gaoling: NAUTOBOT_TOKEN: found nothing, expected an API token", file=sys.stderr)
+        raise typer.Exit(2)
+    return token
+
+
+@nautobot.command("export")
+def nautobot_export(
+    url: Url,
+    yes: Annotated[bool, typer.Option("--yes", help="Write it to Nautobot.")] = False,
+) -> None:
+    """List what Nautobot lacks of the register; --yes writes it. Deletes nothing there.
+
+    Example: `NAUTOBOT_TOKEN=… gaoling register nautobot export --url https://nautobot.example`
+    """
+    from gaoling.city.nautobot import Exporter, connect
+
+    city = context.city()
+    with _nautobot_input():
+        steps = Exporter(connect(url, _token()), city, yes).run()
+    for step in steps:
+        print(step)
+    print(f"{len(steps)} steps; {'written' if yes else 'nothing written (--yes writes)'}")
+
+
+@nautobot.command("import")
+def nautobot_import(
+    url: Url,
+    yes: Annotated[bool, typer.Option("--yes", help="Write the register.")] = False,
+) -> None:
+    """Show what Nautobot has that the register has not, table by table; --yes writes it.
+
+    Example: `NAUTOBOT_TOKEN=… gaoling register nautobot import --url https://nautobot.example`
+    """
+    from gaoling.city.intake import propose, write
+    from gaoling.city.nautobot import connect, sheets
+
+    city = context.city()
+    total = 0
+    with _nautobot_input():
+        for table, sheet in sheets(connect(url, _token()), city).items():
+            proposal = propose(city, table, sheet, partial=True)
+            _say(sheet, proposal, False, "")
+            total += len(proposal.changes)
+            if yes and proposal.changes:
+                print(f"written: {write(city, proposal)}")
+                city = context.city(quiet=True)
+    print(f"{total} changes; {'written' if yes else 'nothing written (--yes writes)'}")

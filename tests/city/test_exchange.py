@@ -357,3 +357,14 @@ def test_changes_as_json_for_scripts(city: Path, tmp_path: Path):
 @pytest.mark.parametrize("command", ["import", "export", "diff", "confirm"])
 def test_every_command_has_help_with_an_example(city: Path, command: str):
     assert "Example" in run(city, command, "--help").stdout
+
+
+def test_a_network_that_overlaps_another_is_refused_with_its_row(city: Path, tmp_path: Path):
+    file = book(tmp_path / "in.xlsx", ["代码", "IPv4网关"], ["360202002", "10.11.1.129/25"])
+    done = run(city, "import", str(file), "--table", "sites", "--partial", "--yes")
+    assert done.returncode == 1
+    assert (
+        "ipv4（IPv4网关）: found '10.11.1.129/25', "
+        "expected a network of its own (360202001 overlaps it)"
+    ) in done.stderr
+    assert done.stdout == "0 changes; written: nothing\n"
