@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gaoling.city import City, read_city
+from gaoling.city import City, Site, read_city
 from gaoling.evidence import Observation, Picture, Rates
 
 NOW = 1_790_000_000.0  # 2026-09-21, Asia/Shanghai
@@ -63,6 +63,23 @@ class Observer:
                     self.see("system", system.id, "answering", family=family, method="curl",
                              vantage="vantage-360202001", **how)  # fmt: skip
         return self
+
+    def units(self, level: str) -> list[Site]:
+        """Return who is counted on a level by the register alone: divisions, none exempt."""
+        levels = {"city", "county", "township"} if level == "all" else {level}
+        sites = [s for s in self.city.sites if s.level in levels]
+        return [s for s in sites if s.kind not in ("facility", "unit")]
+
+    def attached(self, level: str) -> int:
+        """Return how many of them hang on a router: what a healthy network observes."""
+        return len([s for s in self.units(level) if s.device])
+
+    def unattached(self, level: str) -> int:
+        return len([s for s in self.units(level) if not s.device])
+
+    def whole(self, level: str, less: int = 0) -> float:
+        """Return the rate of a level when all that is attached answers, `less` excepted."""
+        return (self.attached(level) - less) / len(self.units(level))
 
     def rates(self, now: float = NOW) -> Rates:
         return Rates(Picture(self.city, self.seen.values(), self.families, now))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gaoling.evidence import State
+from gaoling.evidence.picture import NOT_ATTACHED
 from gaoling.evidence.rates import CLOUD_ADOPTION, EXTRANET_ACCESS, denominator_hash
 
 from .conftest import NOW
@@ -46,12 +47,23 @@ def test_a_whole_cloud_is_eight_of_ten(observer):
     }
 
 
-def test_a_whole_network_without_the_unattached_villages(observer):
-    rates = observer.whole_network().rates()
-    assert rates.extranet_access("all").interval == (1.0, 1.0)
-    village = rates.extranet_access("village")
-    assert (village.observed, village.absent, village.unknown) == (7, 5, 0)
-    assert {m.because for m in village.missing} == {"not attached in the register"}
+@pytest.mark.parametrize(
+    ("level", "observed", "absent"),
+    [("city", 25, 3), ("county", 4, 0), ("township", 50, 2), ("village", 7, 5), ("all", 79, 5)],
+)
+def test_a_whole_network_without_what_is_not_attached(observer, level, observed, absent):
+    rate = observer.whole_network().rates().extranet_access(level)
+    assert (rate.observed, rate.absent, rate.unknown) == (observed, absent, 0)
+    assert rate.interval == (observed / (observed + absent),) * 2
+    assert [m.because for m in rate.missing] == ["not attached in the register"] * absent
+
+
+def test_the_labs_rates_are_neither_0_nor_1_when_all_that_is_there_answers(observer):
+    """A rate of 1 would hide a denominator that forgot who is missing. Every county is attached."""
+    rates = observer.whole_network().whole_cloud().rates()
+    assert 0 < rates.cloud_adoption().interval[0] < 1
+    for level in ("city", "township", "village", "all"):
+        assert 0 < rates.extranet_access(level).interval[0] < 1, level
 
 
 def test_without_data_there_is_no_rate(observer):
@@ -68,22 +80,26 @@ def test_of_an_empty_denominator_there_is_no_rate(observer, city):
 
 def test_what_is_unreachable_lowers_both_bounds(observer):
     rate = observer.whole_network().stop("town-360281103").rates().extranet_access("township")
-    assert rate.interval == (51 / 52, 51 / 52)
+    assert rate.interval == (observer.whole("township", 1),) * 2
 
 
 def test_what_is_unknown_lowers_only_the_lower_bound(observer):
     observer.whole_network()
     del observer.seen["site", "360281103", "reachable", 4, "vantage-noc"]
     rate = observer.rates().extranet_access("township")
-    assert rate.interval == (51 / 52, 1.0)
-    assert rate.missing[0].because == "nothing seen"
+    assert rate.interval == (observer.whole("township", 1), observer.whole("township"))
+    assert {m.subject: m.because for m in rate.missing if m.because != NOT_ATTACHED} == {
+        "360281103": "nothing seen"
+    }
 
 
 def test_expired_evidence_is_unknown_and_says_so(observer):
     observer.whole_network().see("site", "360281103", "reachable", family=4, age=901)
     rate = observer.rates().extranet_access("township")
     assert (rate.unknown, rate.expired) == (1, 1)
-    assert rate.missing[0].because == "evidence expired"
+    assert {m.subject: m.because for m in rate.missing if m.because != NOT_ATTACHED} == {
+        "360281103": "evidence expired"
+    }
 
 
 def test_evidence_from_the_future_counts_for_nothing(observer):
@@ -123,7 +139,7 @@ class TestFamilies:
 
     def test_before_the_upgrade_ipv4_is_enough(self, observer):
         rates = observer.whole_network().rates()
-        assert rates.extranet_access().interval == (1.0, 1.0)
+        assert rates.extranet_access().interval == (observer.whole("all"),) * 2
         assert rates.ipv6_sites().interval is None  # nobody looked over IPv6
 
     def test_before_the_upgrade_ipv6_is_seen_missing(self, observer):
@@ -132,20 +148,22 @@ class TestFamilies:
             if site.device:
                 observer.see("site", site.code, "reachable", False, family=6)
         rates = observer.rates()
-        assert rates.extranet_access().interval == (1.0, 1.0)
+        assert rates.extranet_access().interval == (observer.whole("all"),) * 2
         assert rates.ipv6_sites().interval == (0.0, 0.0)
 
     def test_after_the_upgrade_both_are_needed(self, observer):
         observer.dual_stack().whole_network((4, 6))
         observer.see("site", "360281103", "reachable", False, family=6, age=1)
         rates = observer.rates()
-        assert rates.extranet_access("township").interval == (51 / 52, 51 / 52)
-        assert rates.ipv6_sites("township").interval == (51 / 52, 51 / 52)
+        fallen = observer.whole("township", 1)
+        assert rates.extranet_access("township").interval == (fallen, fallen)
+        assert rates.ipv6_sites("township").interval == (fallen, fallen)
 
     def test_a_family_in_service_that_nobody_looked_at_is_unknown(self, observer):
         observer.dual_stack().whole_network((4,))
-        assert observer.rates().extranet_access("township").interval is None
-        assert observer.rates().extranet_access("township").unknown == 52
+        rate = observer.rates().extranet_access("township")
+        assert rate.interval is None
+        assert rate.unknown == observer.attached("township")
 
     def test_a_system_is_asked_over_the_families_of_who_asks(self, observer):
         observer.whole_cloud((4,))
