@@ -9,7 +9,9 @@ import urllib.request
 from collections.abc import Callable
 from typing import Any
 
+import openstack
 import pytest
+from openstack.config import OpenStackConfig
 
 PROMETHEUS = "http://127.0.0.1:9090"
 
@@ -45,6 +47,16 @@ def until(condition: Callable[[], object], seconds: float, what: str) -> float:
             return time.monotonic() - start
         time.sleep(1)
     pytest.fail(f"not within {seconds:.0f} s: {what} (last: {last!r})")
+
+
+def connection(region: str = "primary") -> openstack.connection.Connection:
+    """Return the administrator's connection to a region."""
+    from gaoling.cli import context
+
+    config = OpenStackConfig(
+        config_files=[str(context.access("cloud") / "clouds.yaml")], load_envvars=False
+    )
+    return openstack.connection.Connection(config=config.get_one(cloud=region))
 
 
 @pytest.fixture(scope="session")

@@ -1,19 +1,23 @@
-"""`pulumi up` makes the cloud what the register says, and says nothing when nothing is to do."""
+"""The cloud as its users meet it: plain Pulumi, objects in two regions, answers in townships."""
 
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import shutil
 import subprocess
-import sys
+from collections.abc import Iterator
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 
-from gaoling.city import City, Role, read_city
+from exporters.ssh import SshRunner
+from gaoling.city import City, Level, Role, read_city
 from gaoling.cli import context
-from tests.acceptance.conftest import until
+from gaoling.evidence.probes import Question, ask
+from tests.acceptance.conftest import connection, until
 from tests.conftest import ROOT, gaoling
 
 pytestmark = [pytest.mark.cloud, pytest.mark.pulumi, pytest.mark.usefixtures("landing_zones")]
@@ -24,32 +28,18 @@ def city() -> City:
     return read_city(ROOT / "inventories" / "lab")
 
 
-def test_a_second_up_changes_nothing():
-    assert gaoling("cloud", "preview", "--expect-no-changes", check=False).returncode == 0
-
-
-def test_refresh_finds_nothing():
-    done = gaoling("cloud", "refresh", "--yes", "--json")
-    assert '"update"' not in done.stdout
-    assert gaoling("cloud", "preview", "--expect-no-changes", check=False).returncode == 0
-
-
 def test_a_plain_pulumi_user_can_work_with_the_printed_exports():
     exports = json.loads(gaoling("lab", "env", "--json").stdout)
-    import os
-
     done = subprocess.run(
         ["pulumi", "stack", "ls", "--json"],
         cwd=ROOT, env={**os.environ, **exports}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     names = {s["name"].split("/")[-1] for s in json.loads(done.stdout)}
-    assert {"lab-primary-platform", "lab-dr-platform"} <= names
+    assert {"lab-primary-platform", "lab-dr-platform", "lab-primary-0", "lab-dr-0"} <= names
 
 
 def test_an_object_put_in_primary_is_read_in_dr(city: City):
-    from tests.acceptance.test_rates import connection
-
     system = next(
         s for s in city.systems
         if s.has_landing_zone and s.objects and city.recovery_policy[s.recovery].objects == "sync"
@@ -65,32 +55,20 @@ def test_an_object_put_in_primary_is_read_in_dr(city: City):
     assert there.delete(path).status_code == 204
 
 
-def test_a_row_gone_from_the_register_deletes_nothing(city: City, tmp_path: Path):
-    """Design, section 7: a system is first retired; what holds data is protected."""
-    folder = Path(shutil.copytree(ROOT / "inventories" / "lab", tmp_path / "lab"))
-    gone = next(s for s in city.systems if s.has_landing_zone and s.volume_gb)
-    table = folder / "systems.csv"
-    rows = [r for r in table.read_text().splitlines() if not r.startswith(f"{gone.id},")]
-    table.write_text("\n".join(rows) + "\n")
-    done = gaoling(
-        "--city", str(folder), "cloud", "up", "--region", "primary", "--yes", check=False
-    )
-    assert done.returncode != 0
-    assert gone.id in done.stdout + done.stderr
-    from tests.acceptance.test_rates import connection
-
-    volumes = connection().block_storage.volumes(all_projects=True, details=True)
-    assert any(gone.id in v.name for v in volumes)
-    assert gaoling("cloud", "preview", "--expect-no-changes", check=False).returncode == 0
+@pytest.fixture
+def control() -> Iterator[Path]:
+    """A short folder for SSH's control sockets."""
+    folder = Path(f"/run/gaoling-acceptance-{os.getpid()}")
+    folder.mkdir(mode=0o700)
+    yield folder
+    shutil.rmtree(folder)
 
 
 @pytest.mark.extranet
-def test_workloads_answer_townships_over_both_families(city: City, dual_stack: object):
-    """HTTP from every vantage to every server, in its own name."""
-    from exporters.ssh import SshRunner
-    from gaoling.evidence.probes import Question, ask
-    from tests.acceptance.test_rates import connection
-
+@pytest.mark.usefixtures("dual_stack")
+def test_workloads_of_both_regions_answer_every_vantage_over_both_families(
+    city: City, control: Path
+):
     questions = []
     for region in ("primary", "dr"):
         cloud = connection(region)
@@ -98,15 +76,43 @@ def test_workloads_answer_townships_over_both_families(city: City, dual_stack: o
             if (port.device_owner or "").startswith("compute:"):
                 server = cloud.compute.get_server(port.device_id)
                 system = city.system[server.metadata["gaoling_system"]]
-                from ipaddress import ip_address
-
-                for fixed in port.fixed_ips:
-                    address = ip_address(fixed["ip_address"])
-                    questions.append(Question(system.id, address, system.port))
-    assert len({q.address.version for q in questions}) == 2
-    runner = SshRunner(context.access("extranet"), Path(f"/run/gaoling-acceptance-{id(runner_id)}"))
+                questions += [
+                    Question(system.id, ip_address(fixed["ip_address"]), system.port)
+                    for fixed in port.fixed_ips
+                ]
+    assert {q.address.version for q in questions} == {4, 6}
+    runner = SshRunner(context.access("extranet"), control)
     for vantage in (d.name for d in city.devices if d.role is Role.VANTAGE):
-        until(lambda v=vantage: all(ask(runner, v, questions)), 60, f"all answer {vantage}")
+
+        def silent(at: str = vantage) -> list[str]:
+            answers = zip(questions, ask(runner, at, questions), strict=True)
+            return [q.url for q, answered in answers if not answered]
+
+        until(lambda: not silent(), 90, f"{silent()} answer {vantage}")
 
 
-runner_id = sys
+@pytest.mark.extranet
+@pytest.mark.usefixtures("dual_stack")
+def test_each_township_reaches_both_data_centres_over_ipv6_by_ping_and_http(city: City):
+    targets = {}
+    for region in ("primary", "dr"):
+        server = next(iter(connection(region).compute.servers(all_projects=True)))
+        (port,) = connection(region).network.ports(device_id=server.id)
+        address = next(f["ip_address"] for f in port.fixed_ips if ":" in f["ip_address"])
+        targets[region] = (address, server.metadata["gaoling_system"])
+    towns = [s for s in city.sites if s.level is Level.TOWNSHIP and s.device]
+    assert len(towns) >= 50
+    failed = []
+    for town in towns:
+        inside = ["ip", "netns", "exec", f"gx-h-{town.code}"]
+        for region, (address, system) in targets.items():
+            ping = subprocess.run(
+                [*inside, "ping", "-6", "-c1", "-W3", address], capture_output=True, check=False
+            )
+            page = subprocess.run(
+                [*inside, "curl", "-gsm", "5", "--noproxy", "*", f"http://[{address}]/"],
+                capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            if ping.returncode or f'"{system}"' not in page.stdout:
+                failed.append((town.code, region, ping.returncode, page.stdout))
+    assert failed == []

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import openstack
 import pytest
-from openstack.config import OpenStackConfig
 
 from gaoling.city import City, Level, read_city
 from lab.paths import LabPaths
 from lab.supervise import Supervisor
-from tests.acceptance.conftest import query, until, value
+from tests.acceptance.conftest import connection, query, until, value
 from tests.conftest import ROOT, gaoling
 
 pytestmark = [
@@ -35,13 +33,6 @@ def access(level: str, bound: str = "lower") -> float | None:
 
 def adoption(bound: str = "lower") -> float | None:
     return value(f'gaoling_cloud_adoption_ratio{{bound="{bound}"}}')
-
-
-def connection(region: str = "primary") -> openstack.connection.Connection:
-    from gaoling.cli import context
-
-    config = OpenStackConfig(config_files=[str(context.access("cloud") / "clouds.yaml")])
-    return openstack.connection.Connection(config=config.get_one(cloud=region))
 
 
 def expected_adoption(city: City) -> float:
@@ -135,7 +126,7 @@ def deleted_server(city: City) -> Iterator[str]:
     cloud.compute.delete_server(server.id, force=True)
     cloud.compute.wait_for_delete(server, wait=120)
     yield system.id
-    gaoling("cloud", "refresh", "--region", "primary", "--yes")
+    gaoling("cloud", "refresh", "--region", "primary")
     gaoling("cloud", "up", "--region", "primary", "--yes")
 
 
