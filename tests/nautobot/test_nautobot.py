@@ -82,7 +82,7 @@ def test_what_changes_there_is_proposed_here(exported, nautobot, tmp_path: Path)
         CliRunner().invoke(app, [*arguments, "--yes"], env=env)
         assert read_city(folder).site["360202001"].name == "西郊街道（新）"
     finally:
-        town.update({"name": "西郊街道"})
+        api.dcim.locations.get(facility="360202001").update({"name": "西郊街道"})
 
 
 def test_what_changes_here_is_an_update_there(exported):
