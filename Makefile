@@ -16,10 +16,12 @@ demo: setup  ## set up this machine and run the main job on the embedded lab (ro
 	@$(GAOLING) demo
 
 test: toolchain  ## every test; uses a running lab, else starts one and stops it again (root)
+	@.venv/bin/python -m tests.packages
 	@tools/check --static
 	@.venv/bin/pytest -q
 
 check: setup  ## everything that needs no lab: lint, types, arrows, unit tests, rules
+	@.venv/bin/python -m tests.packages
 	@tools/check
 
 bench: toolchain  ## measure speed against peers and floors in the same run (needs the lab)
