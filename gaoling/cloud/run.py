@@ -166,7 +166,11 @@ class Runner:
             return outcome
         if operation != "preview" and locks.clear(self.home.backend, stack.name):
             self.say(f"{stack.name}: a lock of a run that was killed is gone")
-        command = ["pulumi", operation, *ARGUMENTS[operation], *flags]
+        # the CLI refuses to be told at once to ask nobody and to change nothing
+        given = list(ARGUMENTS[operation])
+        if "--preview-only" in flags:
+            given = [word for word in given if word not in ("--yes", "--skip-preview")]
+        command = ["pulumi", operation, *given, *flags]
         command += ["--stack", stack.name, "--config-file", str(self.home.config_file(stack.name))]
         command += ["--event-log", str(events), "--parallel", str(self.parallel)]
         command += ["--non-interactive", "--suppress-progress", "--color", "never"]

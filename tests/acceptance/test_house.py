@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 from gaoling.cli import context
 from tests.conftest import ROOT
 
-PLAIN = 61500  # a user without an entry anywhere, from systemd's dynamic range
+PLAIN = pwd.getpwnam("nobody").pw_uid  # OpenSSH refuses a user without an entry in passwd
 
 
 def _no_sockets(folder: str, names: list[str]) -> set[str]:
