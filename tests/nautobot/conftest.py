@@ -1,7 +1,7 @@
 """A real Nautobot 3: its own environment by hash, its own PostgreSQL and Redis, on sockets.
 
 PostgreSQL and Redis run as Debian's own unprivileged users in a folder of this session. The first
-run installs the environment (about 1 minute) and migrates an empty database (5 minutes and more);
+run installs the environment (about 1 minute) and migrates an empty database (8 minutes);
 both are kept in the XDG cache by the hash of the lock, so that later runs take about a minute.
 """
 
