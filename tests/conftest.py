@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -73,8 +74,22 @@ class Lab:
         return done
 
 
+def keep_logs() -> Path:
+    """Keep the lab's logs before it goes: what failed is looked at afterwards. Returns the file."""
+    from lab.paths import STATE, cache_home
+
+    target = cache_home() / "logs" / time.strftime("%Y%m%dT%H%M%S.tar.gz")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    folders = [p for p in (*STATE.glob("*/log"), STATE / "work" / "pulumi" / "logs") if p.is_dir()]
+    with tarfile.open(target, "w:gz") as tar:
+        for folder in folders:
+            tar.add(folder, folder.relative_to(STATE))
+    target.chmod(0o600)
+    return target
+
+
 @pytest.fixture(scope="session")
-def lab() -> Iterator[Lab]:
+def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     """The parts of the lab that the selected tests need."""
     from lab import whole
 
@@ -84,6 +99,8 @@ def lab() -> Iterator[Lab]:
         found.step("lab up", "lab", "up", *[p for p in PARTS if p in NEEDED])
         yield found
     finally:
+        if request.session.testsfailed:
+            print(f"\nlab: logs kept in {keep_logs()}", file=sys.__stderr__, flush=True)
         if not before:
             found.step("lab down", "lab", "down")
 
