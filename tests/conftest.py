@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -64,13 +64,14 @@ class Lab:
     """The running lab: which parts are up, and the seconds that steps of it took."""
 
     parts: set[str]
+    say: Callable[[str], None]
     seconds: dict[str, float] = field(default_factory=dict)
 
     def step(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         start = time.monotonic()
         done = gaoling(*arguments)
         self.seconds[name] = time.monotonic() - start
-        print(f"\nlab: {name} {self.seconds[name]:.1f} s", file=sys.__stderr__, flush=True)
+        self.say(f"lab: {name} {self.seconds[name]:.1f} s")
         return done
 
 
@@ -94,13 +95,20 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     from lab import whole
 
     before = whole.running()
-    found = Lab(set(NEEDED))
+    reporter = request.config.pluginmanager.getplugin("terminalreporter")
+
+    def say(text: str) -> None:
+        """Write a line past pytest's capture: which phase took how long."""
+        reporter.ensure_newline()
+        reporter.write_line(text)
+
+    found = Lab(set(NEEDED), say)
     try:
         found.step("lab up", "lab", "up", *[p for p in PARTS if p in NEEDED])
         yield found
     finally:
         if request.session.testsfailed:
-            print(f"\nlab: logs kept in {keep_logs()}", file=sys.__stderr__, flush=True)
+            say(f"lab: logs kept in {keep_logs()}")
         if not before:
             found.step("lab down", "lab", "down")
 
