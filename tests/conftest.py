@@ -25,7 +25,10 @@ NEEDED: set[str] = set()
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run what needs no lab first, and remember which parts the rest needs."""
     for item in items:
-        NEEDED.update(part for part in PARTS if item.get_closest_marker(part))
+        needs = {part for part in PARTS if item.get_closest_marker(part)}
+        NEEDED.update(needs)
+        if needs:  # many daemons on few cores: once more, and the summary says so (reruns)
+            item.add_marker(pytest.mark.flaky(reruns=1, reruns_delay=10))
     items.sort(
         key=lambda item: (
             item.get_closest_marker("last") is not None,

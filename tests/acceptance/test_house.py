@@ -69,11 +69,10 @@ def test_a_plain_user_is_told_that_the_lab_needs_root(plain_user: Path):
 @pytest.mark.monitoring
 @pytest.mark.cloud
 @pytest.mark.usefixtures("city_at_work")
-def test_a_plain_user_sees_rates_and_plans_changes(plain_user: Path):
+def test_a_plain_user_sees_the_rates(plain_user: Path):
     done = as_plain_user(plain_user, "status")
     assert done.returncode == 0, done.stderr
-    done = as_plain_user(plain_user, "network", "plan", "--limit", "core-1")
-    assert done.returncode in (0, 3), done.stderr
+    assert "上云率" in done.stdout
 
 
 @pytest.mark.last

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from gaoling.city import City, Level, read_city
+from gaoling.city import City, Level, Site, read_city
 from lab.paths import LabPaths
 from lab.supervise import Supervisor
 from tests.acceptance.conftest import connection, query, until, value
@@ -82,14 +85,17 @@ def test_what_nobody_measures_has_no_series():
     assert query('gaoling_sites{rung="used"}') == {}
 
 
+def unbehind(city: City) -> Site:
+    """Return a township with a router and no village behind it."""
+    behind = {s.parent for s in city.sites if s.level is Level.VILLAGE}
+    towns = (s for s in reversed(city.sites) if s.level is Level.TOWNSHIP and s.device)
+    return next(s for s in towns if s.code not in behind)
+
+
 @pytest.fixture
 def stopped_router(city: City) -> Iterator[str]:
     """A township's router without villages behind it, all its processes stopped."""
-    behind = {s.parent for s in city.sites if s.level is Level.VILLAGE}
-    site = next(
-        s for s in reversed(city.sites)
-        if s.level is Level.TOWNSHIP and s.device and s.code not in behind
-    )  # fmt: skip
+    site = unbehind(city)
     keeper = Supervisor(LabPaths("extranet"))
     names = [s.name for s in keeper.status() if s.name.startswith(f"{site.device}.")]
     keeper.stop_wave(names)
@@ -110,8 +116,19 @@ def test_a_stopped_township_router_lowers_its_level_alone(city: City, stopped_ro
 
 
 def test_and_the_rate_recovers(city: City):
+    """A router that came back may stay unheard by ospf6d 8.4 (docs/traps.md): then it is killed,
+    which flushes nothing, and supervisord starts it again."""
     wanted = pytest.approx(attached(city, "township"))
-    until(lambda: access("township") == wanted, 240, "the township rate recovers")
+    back = unbehind(city)
+    for attempt in range(4):
+        if attempt:
+            os.kill(Supervisor(LabPaths("extranet")).pid(f"{back.device}.ospf6d"), signal.SIGKILL)
+        deadline = time.monotonic() + 75
+        while time.monotonic() < deadline:
+            if access("township") == wanted:
+                return
+            time.sleep(1)
+    pytest.fail(f"{back.device} is not reached again: {access('township')}, expected {wanted}")
 
 
 @pytest.fixture

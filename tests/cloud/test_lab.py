@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -15,6 +16,8 @@ import pytest
 
 from gaoling.city import read_city
 from gaoling.cli import context
+from lab.paths import LabPaths
+from lab.supervise import Supervisor
 
 pytestmark = [pytest.mark.cloud, pytest.mark.pulumi, pytest.mark.timeout(1500)]
 
@@ -131,7 +134,29 @@ def test_a_row_that_is_gone_deletes_nothing(up, tmp_path):
     gaoling("preview", "--stack", "lab-primary-0", "--expect-no-changes")
 
 
-def test_destroy_of_a_scratch_stack_leaves_nothing(up, tmp_path):
+def everything():
+    """Return the ids of all that both regions hold."""
+    found = set()
+    for region in ("primary", "dr"):
+        api = cloud(region)
+        parts = {
+            "network": api.network.networks(),
+            "subnet": api.network.subnets(),
+            "router": api.network.routers(),
+            "port": api.network.ports(),
+            "group": api.network.security_groups(),
+            "volume": api.block_storage.volumes(all_projects=True),
+            "server": api.compute.servers(all_projects=True),
+            "servers": api.compute.server_groups(all_projects=True),
+        }
+        for kind, rows in parts.items():
+            found |= {(region, kind, row.id) for row in rows}
+    return found | {("all", "project", p.id) for p in cloud("primary").identity.projects()}
+
+
+def scratch_city(tmp_path):
+    """Return a city of its own name whose only system on the cloud is SCRATCH."""
+
     def one_more(rows):
         for row in rows:
             row["migration"] = "off" if row["migration"] != "planned" else "planned"
@@ -141,30 +166,44 @@ def test_destroy_of_a_scratch_stack_leaves_nothing(up, tmp_path):
     city = city_with(tmp_path, "scratch", one_more)
     settings = city / "city.yaml"
     settings.write_text(settings.read_text().replace("id: lab", "id: scratch", 1))
-    wanted = ["--stack", "scratch-primary-0", "--stack", "scratch-dr-0"]
+    return city
 
-    def everything():
-        found = set()
-        for region in ("primary", "dr"):
-            api = cloud(region)
-            parts = {
-                "network": api.network.networks(),
-                "subnet": api.network.subnets(),
-                "router": api.network.routers(),
-                "port": api.network.ports(),
-                "group": api.network.security_groups(),
-                "volume": api.block_storage.volumes(all_projects=True),
-                "server": api.compute.servers(all_projects=True),
-                "servers": api.compute.server_groups(all_projects=True),
-            }
-            for kind, rows in parts.items():
-                found |= {(region, kind, row.id) for row in rows}
-        return found | {("all", "project", p.id) for p in cloud("primary").identity.projects()}
+
+def test_destroy_of_a_scratch_stack_leaves_nothing(up, tmp_path):
+    city = scratch_city(tmp_path)
+    wanted = ["--stack", "scratch-primary-0", "--stack", "scratch-dr-0"]
 
     before = everything()
     gaoling("up", "--yes", *wanted, city=city)
     assert len(everything()) > len(before)
     listed = json.loads(gaoling("preview", "--json", *wanted, city=city).stdout)
     assert not [r for r in listed if r["changes"]]
+    gaoling("destroy", "--yes", *wanted, city=city)
+    assert everything() == before
+
+
+def test_a_service_killed_during_up_is_said_and_a_rerun_completes(up, tmp_path):
+    """Keystone dies while Pulumi works, comes back by itself, and the second run goes on."""
+    city = scratch_city(tmp_path)
+    wanted = ["--stack", "scratch-primary-0"]
+    keeper = Supervisor(LabPaths("cloud"))
+    before = everything()
+    state = os.environ.get("GAOLING_STATE") or "/var/lib/gaoling/lab/work"
+    env = {**os.environ, "GAOLING_CITY": str(city), "GAOLING_STATE": state}
+    running = subprocess.Popen(
+        [GAOLING, "cloud", "up", "--yes", *wanted],
+        env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while len(everything()) == len(before) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    killed = keeper.pid("keystone")
+    os.kill(killed, signal.SIGKILL)
+    said, _ = running.communicate(timeout=600)
+    assert "Traceback" not in said
+    assert running.returncode == 0 or "scratch-primary-0: up failed" in said
+    assert keeper.pid("keystone") not in (0, killed)
+    gaoling("up", "--yes", *wanted, city=city)
+    gaoling("preview", "--expect-no-changes", *wanted, city=city)
     gaoling("destroy", "--yes", *wanted, city=city)
     assert everything() == before
