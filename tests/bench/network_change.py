@@ -73,11 +73,12 @@ def _network_cli(access: Path, names: list[str], configs: dict[str, str]) -> flo
             "ansible_paramiko_proxy_command": proxy,
             "ansible_network_import_modules": True,
         }
+        (base / "ansible.cfg").write_text("[defaults]\n")  # and not the project's
         hosts = {n: {"ansible_host": str(city.device[n].management)} for n in names}
         inventory = {"all": {"hosts": hosts, "vars": variables}}
         (base / "hosts.json").write_text(json.dumps(inventory))
         env = {**os.environ, "ANSIBLE_FORKS": str(THREADS), "ANSIBLE_HOST_KEY_CHECKING": "False",
-               "ANSIBLE_CONFIG": "/dev/null", "ANSIBLE_DEPRECATION_WARNINGS": "False"}  # fmt: skip
+               "ANSIBLE_CONFIG": str(base / "ansible.cfg"), "ANSIBLE_DEPRECATION_WARNINGS": "False"}  # fmt: skip
         start = time.monotonic()
         done = subprocess.run(
             [BIN / "ansible-playbook", "-i", base / "hosts.json", base / "play.yml"],
