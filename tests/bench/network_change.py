@@ -78,7 +78,7 @@ def _network_cli(access: Path, names: list[str], configs: dict[str, str]) -> flo
         inventory = {"all": {"hosts": hosts, "vars": variables}}
         (base / "hosts.json").write_text(json.dumps(inventory))
         env = {**os.environ, "ANSIBLE_FORKS": str(THREADS), "ANSIBLE_HOST_KEY_CHECKING": "False",
-               "ANSIBLE_CONFIG": str(base / "ansible.cfg"), "ANSIBLE_DEPRECATION_WARNINGS": "False"}  # fmt: skip
+               "ANSIBLE_CONFIG": str(base / "ansible.cfg")}  # fmt: skip
         start = time.monotonic()
         done = subprocess.run(
             [BIN / "ansible-playbook", "-i", base / "hosts.json", base / "play.yml"],
