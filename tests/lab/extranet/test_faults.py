@@ -64,7 +64,7 @@ def test_the_bastion_comes_back():
     old = supervisor.pid("bastion")
     os.kill(old, signal.SIGKILL)
     _until(lambda: supervisor.pid("bastion") not in (0, old))
-    _until(lambda: b"" != None and "hostname" in _running())
+    _until(_answers)
 
 
 def test_an_interface_that_comes_later_gets_its_address_and_routes():
