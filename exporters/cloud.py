@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from gaoling.cloud.connect import connect
 from gaoling.recovery.sentinel import Containers
 
 API_SECONDS = 15  # for one request
@@ -61,18 +62,7 @@ class OpenStack:
             if self._admin is None:
                 if not self._clouds.exists():
                     raise CloudError(f"{self._entry}: {self._clouds} is not there")
-                import openstack
-                from openstack.config import OpenStackConfig
-
-                # the file that was named, and no other that lies about
-                config = OpenStackConfig(
-                    config_files=[str(self._clouds)],
-                    secure_files=[],
-                    vendor_files=[],
-                    load_envvars=False,
-                )
-                region = config.get_one(cloud=self._entry, api_timeout=API_SECONDS)
-                self._admin = openstack.connection.Connection(config=region)
+                self._admin = connect(self._clouds, self._entry, API_SECONDS)
             return self._admin
 
     def _ask(self, question: Callable[[], Any]) -> Any:

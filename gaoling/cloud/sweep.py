@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+
+from gaoling.cloud.connect import connect
 
 
 def sweep(clouds: Path, names: Collection[str], projects: Collection[str]) -> list[str]:
@@ -16,13 +17,9 @@ def sweep(clouds: Path, names: Collection[str], projects: Collection[str]) -> li
 
     Returns what was removed. A project that still exists is left alone.
     """
-    import openstack.config
-    import openstack.connection
-
     removed: list[str] = []
     for name in names:
-        config = openstack.config.OpenStackConfig(config_files=[str(clouds)], load_envvars=False)
-        cloud: Any = openstack.connection.Connection(config=config.get_one(cloud=name))
+        cloud = connect(clouds, name)
         there = {p.id for p in cloud.identity.projects()}
         for project in sorted(set(projects) - there):
             for group in cloud.network.security_groups(project_id=project):
