@@ -6,7 +6,10 @@ selected tests are started together, before the first of them, and stopped after
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
+import signal
 import subprocess
 import sys
 import tarfile
@@ -20,6 +23,12 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PARTS = ("cloud", "extranet", "monitoring")
 NEEDED: set[str] = set()
+# a line of each step's output at which half of it is done
+IN_THE_MIDDLE = {
+    "lab up": r"wires laid|configuration written",
+    "cloud up": r"primary-\d+: [1-9]\d* of \d+",
+    "network apply": r"wave 2",
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -62,13 +71,55 @@ def tree_at_start() -> str:
     ).stdout
 
 
+@dataclass(frozen=True)
+class Interrupted:
+    """What a command said and did when it was interrupted; `reached` is False when it was over
+    before."""
+
+    reached: bool
+    code: int
+    output: str
+    seconds: float
+
+
+def press_ctrl_c(arguments: tuple[str, ...], after: str, timeout: float = 300) -> Interrupted:
+    """Run `gaoling` as a terminal does, in a process group of its own, and interrupt the group."""
+    start = time.monotonic()
+    process = subprocess.Popen(
+        [str(Path(sys.executable).parent / "gaoling"), *arguments],
+        env={**os.environ, "GAOLING_CITY": "lab"}, cwd=ROOT, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+    )  # fmt: skip
+    assert process.stdout
+    said, reached = [], False
+    with contextlib.closing(process.stdout) as lines:
+        for line in lines:
+            said.append(line)
+            if not reached and re.search(after, line):
+                reached = True
+                os.killpg(process.pid, signal.SIGINT)
+    code = process.wait(timeout)
+    return Interrupted(reached, code, "".join(said), time.monotonic() - start)
+
+
 @dataclass
 class Lab:
     """The running lab: which parts are up, and the seconds that steps of it took."""
 
     parts: set[str]
     say: Callable[[str], None]
+    fresh: bool  # started by these tests: its first steps have something to do
     seconds: dict[str, float] = field(default_factory=dict)
+    interrupted: dict[str, Interrupted] = field(default_factory=dict)
+
+    def interrupt(self, name: str, *arguments: str, after: str) -> None:
+        """Begin a step on a fresh lab and press Ctrl-C once its output matches `after`.
+
+        The step that follows has to go on from there: what came of it is for a test to look at.
+        """
+        if self.fresh:
+            self.interrupted[name] = press_ctrl_c(arguments, after)
+            self.say(f"lab: {name} interrupted after {self.interrupted[name].seconds:.1f} s")
 
     def step(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         start = time.monotonic()
@@ -105,9 +156,11 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
         reporter.ensure_newline()
         reporter.write_line(text)
 
-    found = Lab(set(NEEDED), say)
+    found = Lab(set(NEEDED), say, fresh=not before)
+    parts = [p for p in PARTS if p in NEEDED]
     try:
-        found.step("lab up", "lab", "up", *[p for p in PARTS if p in NEEDED])
+        found.interrupt("lab up", "lab", "up", *parts, after=IN_THE_MIDDLE["lab up"])
+        found.step("lab up", "lab", "up", *parts)
         yield found
     finally:
         if request.session.testsfailed:
@@ -125,6 +178,7 @@ def _lab_for_marked_tests(request: pytest.FixtureRequest) -> None:
 @pytest.fixture(scope="session")
 def landing_zones(lab: Lab) -> Lab:
     """The cloud filled by `pulumi up`, in both regions."""
+    lab.interrupt("cloud up", "cloud", "up", "--yes", after=IN_THE_MIDDLE["cloud up"])
     lab.step("cloud up", "cloud", "up", "--yes")
     return lab
 
@@ -132,5 +186,7 @@ def landing_zones(lab: Lab) -> Lab:
 @pytest.fixture(scope="session")
 def dual_stack(lab: Lab) -> Lab:
     """Every router of the extranet taken from IPv4 to dual stack."""
+    after = IN_THE_MIDDLE["network apply"]
+    lab.interrupt("network apply", "network", "apply", "--yes", after=after)
     lab.step("network apply", "network", "apply", "--yes")
     return lab

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 
 import typer
 
@@ -49,18 +53,37 @@ def demo() -> None:
     seconds: list[tuple[str, float]] = []
     # Go compiles while apt unpacks; the step itself then waits for it (the toolchain locks)
     early = subprocess.Popen(TOOLCHAIN, env=env, cwd=context.ROOT)
-    for title, command in STEPS:
-        print(f"\n== {title}", flush=True)
-        start = time.monotonic()
-        program = command[0] if "/" in command[0] else str(programs / command[0])
-        done = subprocess.run([program, *command[1:]], env=env, cwd=context.ROOT, check=False)
-        seconds.append((title, time.monotonic() - start))
-        if done.returncode:
-            early.terminate()
-            print(f"\ndemo: {title} failed; mend it and run `make demo` again", file=sys.stderr)
-            raise typer.Exit(done.returncode)
+    with _patient() as interrupted:
+        for title, command in STEPS:
+            print(f"\n== {title}", flush=True)
+            start = time.monotonic()
+            program = command[0] if "/" in command[0] else str(programs / command[0])
+            code = subprocess.Popen([program, *command[1:]], env=env, cwd=context.ROOT).wait()
+            seconds.append((title, time.monotonic() - start))
+            if code or interrupted:
+                early.terminate()
+                early.wait()
+                what = "interrupted" if interrupted else "failed; mend it"
+                print(f"\ndemo: {title}: {what}; `make demo` goes on from there", file=sys.stderr)
+                raise typer.Exit(130 if interrupted else code)
     print()
     for title, taken in seconds:
         print(f"{taken:7.1f} s  {title}")
     print(f"{time.monotonic() - begin:7.1f} s  in all")
     print(AFTER)
+
+
+@contextlib.contextmanager
+def _patient() -> Iterator[list[int]]:
+    """Let Ctrl-C reach the running step alone, which finishes what it has in hand; yield the
+    signals that came. A handler, not SIG_IGN: that one the steps would inherit."""
+    came: list[int] = []
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        came.append(number)
+
+    old = signal.signal(signal.SIGINT, note)
+    try:
+        yield came
+    finally:
+        signal.signal(signal.SIGINT, old)

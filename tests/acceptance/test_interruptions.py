@@ -1,0 +1,38 @@
+"""Ctrl-C at any point: nothing is lost, the same command goes on from there.
+
+On a fresh lab the steps of the main job were interrupted in the middle before they were run to
+their end (tests/conftest.py): that they came to it is what every other test here stands on.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conftest import Lab, press_ctrl_c
+
+pytestmark = [
+    pytest.mark.cloud,
+    pytest.mark.extranet,
+    pytest.mark.monitoring,
+    pytest.mark.usefixtures("city_at_work"),
+]
+STEPS = ("lab up", "cloud up", "network apply")
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_an_interrupted_step_says_so_and_that_it_can_be_run_again(lab: Lab, step: str):
+    if not lab.fresh:
+        pytest.skip("the lab was running before: its steps had nothing to do")
+    found = lab.interrupted[step]
+    assert found.reached, found.output
+    assert found.code == 130, found.output
+    assert "Traceback" not in found.output
+    assert "run it again to go on" in found.output
+
+
+def test_make_demo_interrupted_ends_its_step_and_names_the_way_on():
+    found = press_ctrl_c(("demo",), after="^城市")
+    assert found.reached, found.output
+    assert found.code == 130, found.output
+    assert "`make demo` goes on from there" in found.output
+    assert "Traceback" not in found.output
