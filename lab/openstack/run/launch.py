@@ -15,6 +15,7 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 OURS = {
     "nova-all": "gaoling_services.nova:main",
+    "nova-compute": "gaoling_services.nova:compute",
     "cinder-all": "gaoling_services.cinder:main",
     "swift-all": "gaoling_services.swift:main",
     "neutron-server": "gaoling_services.neutron:server",

@@ -1,14 +1,23 @@
-"""nova-conductor, nova-scheduler and nova-compute in one process."""
+"""nova-conductor, nova-scheduler and nova-compute in one process; or nova-compute alone."""
 import os
 import sys
 
 
 def main():
+    _run("nova-all", ("conductor", "scheduler", "compute"))
+
+
+def compute():
+    """Another host of a region that has its conductor and scheduler already."""
+    _run("nova-compute", ("compute",))
+
+
+def _run(name, parts):
     import nova.monkey_patch  # noqa: F401
     import nova.conf
     import nova.virt
     from nova import config, objects, service
-    from nova.compute import rpcapi as compute
+    from nova.compute import rpcapi as rpc
     from nova.conductor import rpcapi as conductor
     from nova.scheduler import rpcapi as scheduler
     from oslo_log import log
@@ -16,13 +25,13 @@ def main():
 
     # compute_driver is only looked up below nova.virt
     nova.virt.__path__.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    config.parse_args(["nova-all", *sys.argv[1:]])
+    config.parse_args([name, *sys.argv[1:]])
     log.setup(nova.conf.CONF, "nova")
     objects.register_all()
     objects.Service.enable_min_version_cache()
     launcher = oslo_service.ServiceLauncher(nova.conf.CONF, restart_method="mutate")
-    for binary, rpc in (
-        ("nova-conductor", conductor), ("nova-scheduler", scheduler), ("nova-compute", compute),
-    ):
-        launcher.launch_service(service.Service.create(binary=binary, topic=rpc.RPC_TOPIC))
+    topics = {"conductor": conductor, "scheduler": scheduler, "compute": rpc}
+    for part in parts:
+        launcher.launch_service(
+            service.Service.create(binary=f"nova-{part}", topic=topics[part].RPC_TOPIC))
     launcher.wait()
