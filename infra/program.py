@@ -135,6 +135,7 @@ def _shard(settings: Settings, city: City, plan: Plan) -> None:
             anti_affinity=settings.anti_affinity,
             answer=settings.answer,
             protect=settings.protect,
+            expires=settings.expires,
         )
         zone = LandingZone(system.id, args)
         made[system.id] = zone.project_id

@@ -35,6 +35,7 @@ class Settings:
     image_file: str = ""  # else a file to upload, relative to the repository
     answer: bool = False  # servers answer HTTP with the name of their system
     physical_network: str = "physnet1"
+    expires: str = "none"  # the day on which a temporary stack goes: 2026-12-31
 
     @property
     def is_platform(self) -> bool:
@@ -73,6 +74,7 @@ def read_settings() -> Settings:
         image_file=config.get("imageFile") or "",
         answer=bool(answer),
         physical_network=config.get("physicalNetwork") or "physnet1",
+        expires=config.get("expires") or "none",
     )
 
 

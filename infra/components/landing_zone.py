@@ -70,6 +70,7 @@ class LandingZoneArgs:
     anti_affinity: str
     answer: bool
     protect: bool
+    expires: str = "none"  # the day on which a temporary zone goes
 
     @property
     def tags(self) -> list[str]:
@@ -133,6 +134,7 @@ class LandingZone(pulumi.ComponentResource):
             tags=sorted(
                 [
                     *args.tags,
+                    f"expires={args.expires}",
                     f"mlps={args.mlps}",
                     f"recovery={args.recovery}",
                     f"recovery-region={args.recovery_region or 'none'}",
