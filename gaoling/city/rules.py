@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import IPv4Network, ip_interface
 
+from gaoling.city import landing
 from gaoling.city.capacity import RESOURCES, asked, there
 from gaoling.city.faults import Fault
 from gaoling.city.model import Capacity, City, Level, Role, Row, System, Target
@@ -16,7 +17,10 @@ _ABOVE = {Level.COUNTY: "", Level.TOWNSHIP: Level.COUNTY, Level.VILLAGE: Level.T
 def check(city: City, lines: Lines) -> list[Fault]:
     """Return what contradicts across files; `lines` holds each table's line numbers, by row."""
     found: list[Fault] = []
-    rules = (_unique, _systems, _deadlines, _sites, _devices, _links, _ipv4, _regions, _capacity)
+    rules = (
+        *(_unique, _systems, _deadlines, _sites, _devices, _links, _ipv4, _regions, _capacity),
+        _landing,
+    )
     for rule in rules:
         found += rule(city, lines)
     return found
@@ -186,3 +190,10 @@ def _capacity(city: City, lines: Lines) -> Iterator[Fault]:
                 yield Fault("city.yaml", 0, f"providers.capacity.{name}", title,
                             f"{found} in region {region!r}",
                             f"at least {wanted}, which systems.csv asks for")  # fmt: skip
+
+
+def _landing(city: City, lines: Lines) -> Iterator[Fault]:
+    servers = {s.id: s.servers for s in city.systems}
+    taken = {r.name: (r.provider_ipv4, r.tenants_ipv4) for r in city.settings.regions}
+    extranet = (city.settings.ipv4_aggregate, city.settings.ipv6_prefix)
+    yield from landing.faults(city.settings.landing, servers, taken, extranet)

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from gaoling.city.landing import Landing
 from gaoling.city.row import Id, Name, Row
 from gaoling.city.values import Code, Date, MlpsClass
 
@@ -78,3 +79,4 @@ class Settings(Row):
     regions: tuple[Region, ...] = Field(title="云区域")
     recovery_policies: tuple[RecoveryPolicy, ...] = Field(title="灾备策略")
     providers: tuple[Provider, ...] = Field(default=(), title="资源提供方")
+    landing: Landing = Field(default=Landing(), title="云上落地区")
