@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_openstack as openstack
+
+from gaoling.cloud import syncpair
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class ContainerArgs:
     peer: str
     realm: str
     sync_secret: pulumi.Output[str] | None
+    quota_gb: int
     protect: bool
 
 
@@ -41,14 +42,19 @@ class Container(pulumi.ComponentResource):
         if args.role in ("source", "copy"):
             key = self._key(args)
         if args.role == "source":
-            account = f"//{args.realm}/{args.peer}/AUTH_"
-            target = pulumi.Output.concat(account, args.project_id, "/", args.container)
+            target = pulumi.Output.from_input(args.project_id).apply(
+                lambda project: syncpair.target(args.realm, args.peer, project, args.container)
+            )
         self.container = openstack.objectstorage.Container(
             name,
             name=args.container,
             container_sync_to=target,
             container_sync_key=key,
-            metadata={"gaoling-system": args.system},
+            # Swift's container_quotas reads it: a container has no other bound
+            metadata={
+                "gaoling-system": args.system,
+                "quota-bytes": str(args.quota_gb * 1024**3),
+            },
             force_destroy=not args.protect,
             opts=pulumi.ResourceOptions(
                 parent=self,
@@ -67,9 +73,7 @@ class Container(pulumi.ComponentResource):
                 "both regions: containers are synced. "
                 "pulumi config set --secret gaoling:syncSecret  (gaoling cloud does it by itself)"
             )
-        name = f"{args.project}/{args.container}".encode()
-
-        def keyed(secret: str) -> str:
-            return hmac.new(secret.encode(), name, hashlib.sha256).hexdigest()
-
-        return pulumi.Output.secret(args.sync_secret.apply(keyed))
+        keyed = args.sync_secret.apply(
+            lambda secret: syncpair.key(secret, args.project, args.container)
+        )
+        return pulumi.Output.secret(keyed)
