@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gaoling.cli import context
+from gaoling.cli import cloud_bill, context
 
 if TYPE_CHECKING:
     from gaoling.cloud.run import Operation, Outcome, Runner
@@ -34,6 +34,7 @@ Allow = Annotated[
 Reason = Annotated[str, typer.Option(help="Why: it stands in the journal.")]
 SHOWN = 40  # changes printed a stack; --json has all of them
 JOBS = 2
+app.command("bill")(cloud_bill.bill)
 
 
 @app.command()
