@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gaoling.cli import cloud_bill, context
+from gaoling.cli import cloud_bill, cloud_drift, context
 
 if TYPE_CHECKING:
     from gaoling.cloud.run import Operation, Outcome, Runner
@@ -34,6 +34,8 @@ Allow = Annotated[
 Reason = Annotated[str, typer.Option(help="Why: it stands in the journal.")]
 SHOWN = 40  # changes printed a stack; --json has all of them
 JOBS = 2
+
+app.command("drift")(cloud_drift.drift)
 app.command("bill")(cloud_bill.bill)
 
 
@@ -323,6 +325,7 @@ def _go(
             gone=gone,
             reason=reason,
         )
+    cloud_drift.remember(runner.home, runner.city)
     _report(found, as_json)
     done = sum(o.progress.done for o in found)
     _say(f"{operation}: {len(found)} stacks, {done} operations, {time.monotonic() - begin:.1f} s")
