@@ -1,138 +1,153 @@
-"""The rules. Each yields what breaks it; a rule knows nothing of Pulumi's machinery."""
+"""The rules. Each yields what breaks it; `docs/policies.md` is generated from this list."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
-
-NETWORK = "openstack:networking/network:Network"
-SUBNET = "openstack:networking/subnet:Subnet"
-GROUP = "openstack:networking/secGroup:SecGroup"
-RULE = "openstack:networking/secGroupRule:SecGroupRule"
-PROJECT = "openstack:identity/project:Project"
-QUOTAS = (
-    "openstack:compute/quotaSetV2:QuotaSetV2",
-    "openstack:networking/quotaV2:QuotaV2",
-    "openstack:blockstorage/quoteSetV3:QuoteSetV3",
-)
-OPEN = ("0.0.0.0/0", "::/0")
-DMZ = "zone=internet"
-
-
-@dataclass(frozen=True)
-class Resource:
-    """A resource as a rule sees it; `uses` names by property the resources it was made from."""
-
-    type: str
-    urn: str
-    name: str
-    props: Mapping[str, Any]
-    uses: Mapping[str, Sequence[Resource]] = field(default_factory=dict)
-
-
-Broken = Iterator[tuple[str, str]]  # what is wrong, and the URN of what it is wrong with
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One rule. `scope` is resource (before each is made) or stack (all of them together)."""
-
-    id: str
-    reason: str
-    scope: Literal["resource", "stack"]
-    check: Callable[[Sequence[Resource]], Broken]
-    severity: Literal["low", "medium", "high", "critical"] = "high"
-
-
-def dual_stack(resources: Sequence[Resource]) -> Broken:
-    """Every network of a landing zone has a subnet of both families."""
-    families: dict[str, set[int]] = {}
-    for subnet in resources:
-        if subnet.type == SUBNET:
-            for network in subnet.uses.get("networkId", ()):
-                families.setdefault(network.urn, set()).add(int(subnet.props["ipVersion"]))
-    for network in resources:
-        if network.type == NETWORK and families.get(network.urn, set()) != {4, 6}:
-            found = sorted(families.get(network.urn, ()))
-            yield (
-                f"network {network.name}: found IP versions {found or 'none'}, expected 4 and 6",
-                network.urn,
-            )
-
-
-def no_open_ingress(resources: Sequence[Resource]) -> Broken:
-    """Below the DMZ (every zone but 互联网区) no ingress from everywhere."""
-    for rule in resources:
-        if rule.type != RULE or rule.props.get("direction") != "ingress":
-            continue
-        prefix = rule.props.get("remoteIpPrefix")
-        if prefix not in OPEN and (prefix or _present(rule, "remoteGroupId")):
-            continue
-        groups = [g for g in rule.uses.get("securityGroupId", ()) if g.type == GROUP]
-        if groups and all(DMZ in (g.props.get("tags") or ()) for g in groups):
-            continue
-        found = prefix or "no remote prefix and no remote group"
-        yield f"rule {rule.name}: found {found}, expected a prefix of the extranet", rule.urn
-
-
-def _present(resource: Resource, name: str) -> bool:
-    """Say whether a property is set: its value may not be known yet, what it comes from is."""
-    return name in resource.props or bool(resource.uses.get(name))
-
-
-def recovery_for_class_3(resources: Sequence[Resource]) -> Broken:
-    """A system of MLPS class 3 or above has a recovery policy in another region."""
-    for project in resources:
-        if project.type != PROJECT:
-            continue
-        tags = dict(t.split("=", 1) for t in project.props.get("tags") or () if "=" in t)
-        mlps = tags.get("mlps", "")
-        if not mlps.isdigit():
-            yield f"project {project.name}: found no tag mlps, expected its class", project.urn
-        elif int(mlps) >= 3 and tags.get("recovery-region", "none") == "none":
-            yield (
-                f"project {project.name}: class {mlps}, found no recovery region, expected a "
-                "recovery policy in another region",
-                project.urn,
-            )
-
-
-def bounded_quotas(resources: Sequence[Resource]) -> Broken:
-    """No quota is unlimited (-1)."""
-    for quota in resources:
-        if quota.type not in QUOTAS:
-            continue
-        for name, value in quota.props.items():
-            if isinstance(value, int | float) and value < 0:
-                yield f"quota {quota.name}: {name} is {value}, expected 0 or more", quota.urn
-
+from infra.policy import data, network, zone
+from infra.policy.model import Rule
 
 RULES = (
     Rule(
         id="dual-stack",
+        title="双栈",
+        refuses="a network without a subnet of both families",
+        refuses_zh="缺少 IPv4 或 IPv6 子网的网络",
         reason="The city's plan asks for IPv6 everywhere; IPv4 stays until the last caller has it.",
+        reason_zh="规划要求全面支持 IPv6；最后一个调用方完成改造前保留 IPv4。",
+        clause="《关于加快推进互联网协议第六版（IPv6）规模部署和应用工作的通知》(2021)",
+        mend="give the network a subnet of the other family, from the address plan",
+        severity="high",
         scope="stack",
-        check=dual_stack,
+        types=(network.NETWORK, network.SUBNET),
+        check=network.dual_stack,
     ),
     Rule(
         id="no-open-ingress",
-        reason="GB/T 22239 8.1.3.2: access across a boundary is allowed by name, never to all.",
-        scope="stack",
-        check=no_open_ingress,
+        title="互联网区以下不对外开放",
+        refuses="ingress from everywhere, or from what is wider than an extranet, in another zone "
+        "than 互联网区 or behind its front tier",
+        refuses_zh="互联网区前端以外，允许任意来源（或比政务外网更宽的前缀）访问的规则",
+        reason="Access across a boundary is allowed by name, never to all.",
+        reason_zh="跨边界的访问应逐项放行，不得对所有来源开放。",
+        clause="GB/T 22239-2019 8.1.3.2",
+        mend="name the extranet's prefix or the security group that may come in",
         severity="critical",
+        scope="stack",
+        types=(network.GROUP, network.RULE),
+        check=network.no_open_ingress,
+    ),
+    Rule(
+        id="class-of-region",
+        title="区域等保级别不低于系统",
+        refuses="a system whose MLPS class is above that of the region in city.yaml",
+        refuses_zh="等保级别高于所在云区域（city.yaml）的系统",
+        reason="A cloud platform carries no system of a higher class than its own.",
+        reason_zh="云计算平台不得承载高于其安全保护等级的业务应用系统。",
+        clause="GB/T 22239-2019 8.2.2.1 a)",
+        mend="move the system to a region of its class; the region's class follows its assessment",
+        severity="critical",
+        scope="resource",
+        types=(zone.PROJECT, network.NETWORK),
+        check=zone.class_of_region,
     ),
     Rule(
         id="recovery-for-class-3",
-        reason="GB/T 22239 8.1.4.9: class 3 asks for off-site copies in real time.",
-        scope="resource",
-        check=recovery_for_class_3,
+        title="三级系统异地灾备",
+        refuses="a project of class 3 or above without a recovery policy in another region",
+        refuses_zh="等保三级及以上而没有异地灾备策略的项目",
+        reason="Class 3 asks for off-site copies in real time.",
+        reason_zh="三级系统应提供异地实时备份功能。",
+        clause="GB/T 22239-2019 8.1.4.9 b)",
+        mend="choose a recovery policy with a region for the system in systems.csv",
         severity="critical",
+        scope="resource",
+        types=(zone.PROJECT,),
+        check=zone.recovery_for_class_3,
+    ),
+    Rule(
+        id="encrypted-volumes",
+        title="三级系统云盘加密",
+        refuses="a volume of class 3 or above of a type that does not encrypt, where the city "
+        "has types that do (`landing.volume_types` in city.yaml)",
+        refuses_zh="提供加密云盘类型（city.yaml）时，等保三级及以上系统使用未加密的云盘",
+        reason="Class 3 asks that what is stored stays confidential.",
+        reason_zh="三级系统应保证重要数据在存储过程中的保密性。",
+        clause="GB/T 22239-2019 8.1.4.8 b)",
+        mend="choose a volume type that encrypts; existing data moves by a retype or a copy",
+        severity="high",
+        scope="resource",
+        types=(zone.VOLUME,),
+        check=data.encrypted_volumes,
+    ),
+    Rule(
+        id="tags",
+        title="标签完整",
+        refuses="what has no system and owner (tags system and department, or metadata), a project "
+        "without class and end (mlps, expires), an end that is past",
+        refuses_zh="没有标明系统和主管部门的资源，没有标明等保级别和期限的项目，已过期限的项目",
+        reason="An inventory of assets names who is responsible, how important it is and how long.",
+        reason_zh="资产清单应注明责任部门、重要程度和期限。",
+        clause="GB/T 22239-2019 8.1.10.2",
+        mend="make it in a landing zone, which tags what it makes; end what is past its day",
+        severity="medium",
+        scope="resource",
+        types=(*zone.TAGGED, *zone.LABELLED),
+        check=zone.tags,
     ),
     Rule(
         id="bounded-quotas",
+        title="配额有上限",
+        refuses="a quota of −1",
+        refuses_zh="值为 −1（不限）的配额",
         reason="One project without a bound can take what all others need.",
+        reason_zh="一个没有上限的项目可能占尽其他项目所需的资源。",
+        clause="rule of this project",
+        mend="declare what the register asks for",
+        severity="high",
         scope="resource",
-        check=bounded_quotas,
+        types=zone.QUOTAS,
+        check=zone.bounded_quotas,
+    ),
+    Rule(
+        id="no-versioned-sync",
+        title="同步容器不设版本",
+        refuses="a container with versioning that syncs to another region",
+        refuses_zh="同时开启版本管理和跨区域同步的容器",
+        reason="Swift refuses the pair, or copies the current versions only.",
+        reason_zh="Swift 不支持两者并用：历史版本不会被同步。",
+        clause="Swift, object versioning: container sync",
+        mend="keep versions in the copy's region, or sync to a container without versions",
+        severity="high",
+        scope="resource",
+        types=(zone.CONTAINER,),
+        check=data.no_versioned_sync,
+    ),
+    Rule(
+        id="name-servers-of-family",
+        title="域名服务器与子网同族",
+        refuses="an IPv4 name server on an IPv6 subnet, and the reverse",
+        refuses_zh="IPv6 子网使用 IPv4 域名服务器，或相反",
+        reason="Neutron refuses it in the middle of a run.",
+        reason_zh="Neutron 会在执行途中拒绝。",
+        clause="Neutron API, subnets: dns_nameservers",
+        mend="name servers of both families in gaoling:dns; each subnet takes its own",
+        severity="medium",
+        scope="resource",
+        types=(network.SUBNET,),
+        check=network.name_servers_of_family,
+    ),
+    Rule(
+        id="canonical-cidr",
+        title="前缀写法规范",
+        refuses="a CIDR that is not in its canonical form (`2001:db8:1:0::/64`, host bits)",
+        refuses_zh="不是规范写法的 CIDR（如 2001:db8:1:0::/64，或含主机位）",
+        reason="The provider refuses it, or sees a change at every run and replaces the subnet.",
+        reason_zh="提供程序会拒绝，或每次执行都视为变更并重建子网。",
+        clause="RFC 5952 4",
+        mend="write the prefix as the address plan prints it",
+        severity="medium",
+        scope="resource",
+        types=(network.SUBNET,),
+        check=network.canonical_cidr,
     ),
 )
+RULE_BY_ID = {rule.id: rule for rule in RULES}
