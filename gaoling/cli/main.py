@@ -48,7 +48,7 @@ def _add(module: str, name: str) -> None:
         app.command(name)(getattr(found, name))
 
 
-for _module in ("address", "register", "cloud", "network", "status"):
+for _module in ("address", "register", "cloud", "capacity", "network", "status"):
     try:
         _add(_module, _module)
     except ModuleNotFoundError as error:  # a room that is being built
