@@ -11,7 +11,9 @@ import pulumi
 import pulumi_openstack as openstack
 
 from gaoling.addressing import LockError, Plan
+from gaoling.addressing.names import domain_of
 from gaoling.city import City, RegisterError
+from gaoling.city.landing import Auditor as Named
 from gaoling.cloud.access import ENV, AccessError, ensure_access, entry, projects
 from gaoling.cloud.demand import (
     Demand,
@@ -19,10 +21,14 @@ from gaoling.cloud.demand import (
     demands,
     flavor_name,
     flavors,
+    home,
     project_name,
 )
+from gaoling.cloud.encryption import unencrypted
 from gaoling.cloud.shards import ShardError
 from gaoling.cloud.stacks import ROOT, in_shard
+from infra.components.access import READER, Auditor
+from infra.components.host_groups import HostGroup
 from infra.components.landing_zone import LandingZone, LandingZoneArgs
 from infra.components.platform import FIRST_FLOATING, FLOATING_IPV6, Platform, PlatformArgs
 from infra.settings import Settings, city_of, platform_stack, read_settings
@@ -49,8 +55,12 @@ def declare(settings: Settings) -> None:
 
 def _platform(settings: Settings, city: City, plan: Plan) -> None:
     provider = plan.provider(settings.region)
+    landing = city.settings.landing
+    services = [s for s in landing.shared_services if s.region == settings.region]
+    named = landing.names == "designate" and settings.region == home(city).name
     if bool(settings.image) == bool(settings.image_file):
         raise pulumi.RunError("gaoling:image, gaoling:imageFile: expected one of them")
+    last_ipv4, last_ipv6 = provider.ipv4.num_addresses - 2, 2 * FLOATING_IPV6 - 1
     args = PlatformArgs(
         region=settings.region,
         physical_network=settings.physical_network,
@@ -58,19 +68,39 @@ def _platform(settings: Settings, city: City, plan: Plan) -> None:
         provider_ipv6=str(provider.ipv6),
         leaf_ipv4=str(provider.leaf_ipv4),
         leaf_ipv6=str(provider.leaf_ipv6),
-        floating_ipv4=_range(provider.ipv4, FIRST_FLOATING, provider.ipv4.num_addresses - 2),
-        floating_ipv6=_range(provider.ipv6, FLOATING_IPV6, 2 * FLOATING_IPV6 - 1),
+        # the last of both ranges is the router's of the shared services, where there is one
+        floating_ipv4=_range(provider.ipv4, FIRST_FLOATING, last_ipv4 - len(services)),
+        floating_ipv6=_range(provider.ipv6, FLOATING_IPV6, last_ipv6 - len(services)),
         tenants_ipv4=str(city.region[settings.region].tenants_ipv4),
         flavors=tuple((flavor_name(c, m), c, m) for c, m in flavors(city, settings.region)),
         root_disk_gb=settings.root_disk_gb,
         image=settings.image,
         image_file=str(ROOT / settings.image_file) if settings.image_file else "",
+        extranet_ipv4=str(city.settings.ipv4_aggregate),
+        extranet_ipv6=str(city.settings.ipv6_prefix),
+        ipv6_pool=settings.ipv6_pool,
+        baseline=landing.baseline_group,
+        volume_types=tuple((t.name, t.iops) for t in landing.volume_types if t.made_by == "stack"),
+        host_groups=tuple(
+            HostGroup(g.name, g.zone or "", g.hosts)
+            for g in landing.host_groups
+            if g.region == settings.region
+        ),
+        services=(str(services[0].ipv4), str(services[0].ipv6)) if services else None,
+        services_gateway=(str(provider.ipv4[last_ipv4]), str(provider.ipv6[last_ipv6])),
+        domain=domain_of(plan) if named else "",
     )
     platform = Platform("platform", args)
     pulumi.export("provider_network", platform.network.id)
     pulumi.export("provider_subnet_ipv4", platform.ipv4.id)
     pulumi.export("provider_subnet_ipv6", platform.ipv6.id)
     pulumi.export("pool", platform.pool.id)
+    if platform.pool_ipv6:
+        pulumi.export("pool_ipv6", platform.pool_ipv6.id)
+    if platform.baseline is not None:
+        pulumi.export("baseline", platform.baseline)
+    if platform.zone:
+        pulumi.export("names_zone", platform.zone.id)
     pulumi.export("image", platform.image)
     pulumi.export("flavors", platform.flavors)
 
@@ -81,11 +111,15 @@ def _range(network: IPv4Network | IPv6Network, first: int, last: int) -> tuple[s
 
 def _shard(settings: Settings, city: City, plan: Plan) -> None:
     wanted = _wanted(settings, city)
+    _offered(settings, city, wanted)
     ensure_access(settings.cloud, {project_name(city, d.system) for d in wanted})
     platform = _PlatformOutputs(platform_stack(settings, city))
     scope = openstack.identity.get_auth_scope_output(name="gaoling")
     role = openstack.identity.get_role_output(name=ADMIN)
+    landing = city.settings.landing
+    auditor = _auditor(landing.auditor) if any(each.home for each in wanted) else None
     known = _projects(settings, wanted)
+    credentials: dict[str, dict[str, pulumi.Output[str]]] = {}
     made: dict[str, pulumi.Output[str]] = {}
     addresses: dict[str, pulumi.Output[Any]] = {}
     for each in wanted:
@@ -93,6 +127,7 @@ def _shard(settings: Settings, city: City, plan: Plan) -> None:
         tenant = plan.tenant(system.id, settings.region)
         policy = city.recovery_policy[system.recovery]
         project = project_name(city, system)
+        wish = landing.wish(system.id)
         args = LandingZoneArgs(
             system=system.id,
             title=system.name,
@@ -107,19 +142,26 @@ def _shard(settings: Settings, city: City, plan: Plan) -> None:
             cloud_entry=entry(settings.cloud, project),
             admin_user=scope.user_id,
             admin_role=role.id,
+            credential_until=str(landing.credential_until or ""),
+            auditor=auditor,
             servers=each.servers,
+            data_servers=each.data_servers,
+            data_port=wish.data_tier.port if wish.data_tier else 0,
             vcpus=system.vcpus,
             memory_gb=system.memory_gb,
             port=system.port,
             volumes=each.volumes,
             volume_gb=system.volume_gb,
+            volume_type=wish.volume_type or landing.volume_type or "",
             container=container_name(system),
             container_role=each.container,
+            object_gb=wish.object_gb or landing.object_gb,
             peer=each.peer,
             sync_realm=settings.sync_realm,
             sync_secret=settings.sync_secret,
             ipv4=str(tenant.ipv4),
             ipv6=str(tenant.ipv6),
+            ipv6_mode=wish.ipv6_mode or landing.ipv6_mode,
             gateway_ipv4=str(tenant.gateway_ipv4),
             gateway_ipv6=str(tenant.gateway_ipv6),
             extranet_ipv4=str(city.settings.ipv4_aggregate),
@@ -128,11 +170,16 @@ def _shard(settings: Settings, city: City, plan: Plan) -> None:
             provider_subnet_ipv4=platform.get("provider_subnet_ipv4"),
             provider_subnet_ipv6=platform.get("provider_subnet_ipv6"),
             pool=platform.get("pool"),
+            pool_ipv6=platform.get("pool_ipv6") if settings.ipv6_pool else None,
             flavor=platform.flavor(flavor_name(system.vcpus, system.memory_gb)),
             image=platform.get("image"),
+            baseline=platform.get("baseline") if landing.baseline_group else None,
+            names=(domain_of(plan), platform.get("names_zone")) if each.named else None,
             dns_ipv4=tuple(settings.dns_of(4)),
             dns_ipv6=tuple(settings.dns_of(6)),
             anti_affinity=settings.anti_affinity,
+            availability_zones=settings.availability_zones,
+            load_balancer=each.balanced,
             answer=settings.answer,
             protect=settings.protect,
             expires=settings.expires,
@@ -140,6 +187,13 @@ def _shard(settings: Settings, city: City, plan: Plan) -> None:
         zone = LandingZone(system.id, args)
         made[system.id] = zone.project_id
         addresses[system.id] = zone.addresses
+        if zone.credential:
+            credentials[system.id] = {
+                "id": zone.credential.id,
+                "secret": pulumi.Output.secret(zone.credential.secret),
+            }
+    if credentials:
+        pulumi.export("credentials", credentials)
     pulumi.export("projects", made)
     pulumi.export("addresses", addresses)
 
@@ -157,6 +211,44 @@ def _wanted(settings: Settings, city: City) -> list[Demand]:
             f"gaoling:stack: found {settings.stack!r}, expected platform or the number of a shard"
         )
     return in_shard(city, settings.region, int(settings.stack))
+
+
+def _offered(settings: Settings, city: City, wanted: list[Demand]) -> None:
+    """Refuse what a system asks for and the region has not: nothing is left out silently."""
+    landing = city.settings.landing
+    for each in wanted:
+        if each.balanced and not settings.load_balancer:
+            raise pulumi.RunError(
+                f"system {each.system.id}: city.yaml asks for a load balancer "
+                f"(landing.systems), region {settings.region} offers none: set "
+                "gaoling:loadBalancer where the cloud has Octavia, or take load_balancer away"
+            )
+    encrypted = {t.name for t in landing.volume_types if t.encrypted}
+    asked = {
+        kind
+        for d in wanted
+        if d.volumes and (kind := landing.wish(d.system.id).volume_type or landing.volume_type)
+    }
+    if not encrypted & asked:
+        return
+    for name in unencrypted(Path(os.environ[ENV]), settings.cloud, encrypted & asked):
+        raise pulumi.RunError(
+            f"volume type {name}: not there or not encrypted in region {settings.region}, expected "
+            "an encrypted one (landing.volume_types); its administrator makes it: openstack "
+            f"volume type create {name} --encryption-provider luks "
+            "--encryption-cipher aes-xts-plain64 --encryption-key-size 256 "
+            "--encryption-control-location front-end"
+        )
+
+
+def _auditor(named: Named | None) -> Auditor | None:
+    """Return who audits, looked up in the cloud; None where the city names nobody."""
+    if named is None:
+        return None
+    role = openstack.identity.get_role_output(name=READER)
+    if named.kind == "group":
+        return Auditor("group", openstack.identity.get_group_output(name=named.name).id, role.id)
+    return Auditor("user", openstack.identity.get_user_output(name=named.name).id, role.id)
 
 
 class _PlatformOutputs:

@@ -35,6 +35,9 @@ class Settings:
     image_file: str = ""  # else a file to upload, relative to the repository
     answer: bool = False  # servers answer HTTP with the name of their system
     physical_network: str = "physnet1"
+    availability_zones: tuple[str, ...] = ()  # that a system's servers are spread over
+    load_balancer: str = ""  # octavia where the cloud has it
+    ipv6_pool: bool = False  # tenants' IPv6 from a pool in an address scope
     expires: str = "none"  # the day on which a temporary stack goes: 2026-12-31
 
     @property
@@ -57,6 +60,12 @@ def read_settings() -> Settings:
             f"gaoling:antiAffinity: found {affinity!r}, "
             "expected anti-affinity or soft-anti-affinity"
         )
+    balancer = config.get("loadBalancer") or ""
+    if balancer not in ("", "octavia"):
+        raise pulumi.RunError(
+            f"gaoling:loadBalancer: found {balancer!r}, expected octavia, or nothing where the "
+            "cloud has none"
+        )
     return Settings(
         city=config.require("city"),
         region=config.require("region"),
@@ -74,6 +83,9 @@ def read_settings() -> Settings:
         image_file=config.get("imageFile") or "",
         answer=bool(answer),
         physical_network=config.get("physicalNetwork") or "physnet1",
+        availability_zones=tuple(config.get_object("availabilityZones") or ()),
+        load_balancer=balancer,
+        ipv6_pool=bool(config.get_bool("ipv6Pool")),
         expires=config.get("expires") or "none",
     )
 

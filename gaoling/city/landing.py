@@ -99,7 +99,7 @@ class Landing(Row):
     host_groups: tuple[HostGroup, ...] = Field(default=(), title="主机聚合表")
     shared_services: tuple[SharedServices, ...] = Field(default=(), title="共享服务网表")
     baseline_group: bool = Field(
-        default=False, title="基线安全组", description="one for all projects: ICMP, DNS"
+        default=False, title="基线安全组", description="one for all projects, with the ICMP of all"
     )
     names: Literal["zone-files", "designate"] = Field(
         default="zone-files", title="域名方式", description="designate: the cloud keeps the names"

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_openstack as openstack
 
+from infra.components.access import Auditor, audit, credential
 from infra.components.container import Container, ContainerArgs
+from infra.components.load_balancer import LoadBalancer, LoadBalancerArgs
+from infra.components.names import Names, NamesArgs
 from infra.components.network import Network, NetworkArgs
 from infra.components.security_groups import SecurityGroups, SecurityGroupsArgs
 from infra.components.servers import Servers, ServersArgs
@@ -38,21 +41,28 @@ class LandingZoneArgs:
     cloud_entry: str
     admin_user: pulumi.Input[str]
     admin_role: pulumi.Input[str]
+    credential_until: str  # a day; empty: for ever
+    auditor: Auditor | None
     # servers and data
     servers: int
+    data_servers: int  # the last so many of them
+    data_port: int
     vcpus: int
     memory_gb: int
     port: int
     volumes: int
     volume_gb: int
+    volume_type: str
     container: str
     container_role: str
+    object_gb: int
     peer: str
     sync_realm: str
     sync_secret: pulumi.Output[str] | None
     # the plan
     ipv4: str
     ipv6: str
+    ipv6_mode: str
     gateway_ipv4: str
     gateway_ipv6: str
     extranet_ipv4: str
@@ -62,12 +72,17 @@ class LandingZoneArgs:
     provider_subnet_ipv4: pulumi.Input[str]
     provider_subnet_ipv6: pulumi.Input[str]
     pool: pulumi.Input[str]
+    pool_ipv6: pulumi.Input[str] | None
     flavor: pulumi.Input[str]
     image: pulumi.Input[str]
+    baseline: pulumi.Input[str] | None  # the group of every server, where the city has one
+    names: tuple[str, pulumi.Input[str]] | None  # the domain, and the id of its zone
     # the stack
     dns_ipv4: tuple[str, ...]
     dns_ipv6: tuple[str, ...]
     anti_affinity: str
+    availability_zones: tuple[str, ...]
+    load_balancer: bool
     answer: bool
     protect: bool
     expires: str = "none"  # the day on which a temporary zone goes
@@ -89,16 +104,24 @@ class LandingZone(pulumi.ComponentResource):
         self.project_id = self._project()
         self._quotas()
         inside = pulumi.ResourceOptions(parent=self, providers={"openstack": self._scope()})
+        self.credential = None
+        if args.project_id is None:  # it holds in all regions: there is one Identity service
+            self.credential = credential(name, args.project, args.credential_until, inside)
         network = self._network(inside)
         groups = SecurityGroups(
             name,
             SecurityGroupsArgs(
                 system=args.system,
                 zone=args.zone,
+                mlps=args.mlps,
                 port=args.port,
                 extranet_ipv4=args.extranet_ipv4,
                 extranet_ipv6=args.extranet_ipv6,
-                peers=args.servers > 1,
+                dns=[*args.dns_ipv4, *args.dns_ipv6],
+                web=args.servers - args.data_servers,
+                data=args.data_servers,
+                data_port=args.data_port,
+                baseline=args.baseline is not None,
                 tags=args.tags,
             ),
             inside,
@@ -109,12 +132,15 @@ class LandingZone(pulumi.ComponentResource):
                 system=args.system,
                 count=args.volumes,
                 size_gb=args.volume_gb,
+                kind=args.volume_type,
                 servers=[s.id for s in servers.servers] if servers else [],
                 protect=args.protect,
             )
             Volumes(name, volumes, inside)
         if args.container_role:
             Container(name, self._container(), inside)
+        if servers:
+            self._front(network, groups, servers, inside)
         self.addresses = servers.addresses if servers else pulumi.Output.from_input([])
         self.register_outputs({"project": self.project_id, "addresses": self.addresses})
 
@@ -150,6 +176,8 @@ class LandingZone(pulumi.ComponentResource):
             role_id=args.admin_role,
             opts=pulumi.ResourceOptions(parent=self),
         )
+        if args.auditor:
+            audit(self._name, project.id, args.auditor, pulumi.ResourceOptions(parent=self))
         self._anchors = [project, role]
         found: pulumi.Output[str] = project.id
         return found
@@ -222,6 +250,8 @@ class LandingZone(pulumi.ComponentResource):
             provider_subnet_ipv4=args.provider_subnet_ipv4,
             provider_subnet_ipv6=args.provider_subnet_ipv6,
             pool=args.pool,
+            pool_ipv6=args.pool_ipv6,
+            ipv6_mode=args.ipv6_mode,
             dns_ipv4=args.dns_ipv4,
             dns_ipv6=args.dns_ipv6,
             tags=args.tags,
@@ -235,13 +265,20 @@ class LandingZone(pulumi.ComponentResource):
         wanted = ServersArgs(
             system=args.system,
             region=args.region,
-            count=args.servers,
             flavor=args.flavor,
             image=args.image,
             network=network.network.id,
             subnet_ipv4=network.ipv4.id,
             subnet_ipv6=network.ipv6.id,
-            group=groups.group.id,
+            groups=[
+                [tier.id, *([args.baseline] if args.baseline is not None else [])]
+                for tier, count in (
+                    (groups.web, args.servers - args.data_servers),
+                    (groups.data, args.data_servers),
+                )
+                for _ in range(count)
+            ],
+            zones=args.availability_zones,
             gateways=[*network.interfaces, *groups.rules],
             anti_affinity=args.anti_affinity,
             port=args.port,
@@ -249,6 +286,50 @@ class LandingZone(pulumi.ComponentResource):
             tags=args.tags,
         )
         return Servers(self._name, wanted, inside)
+
+    def _front(
+        self,
+        network: Network,
+        groups: SecurityGroups,
+        servers: Servers,
+        inside: pulumi.ResourceOptions,
+    ) -> None:
+        """Declare what callers see of the web tier: a load balancer and a name, where asked for."""
+        args = self._args
+        web = servers.ports[: args.servers - args.data_servers]
+        addresses = [port.all_fixed_ips for port in web]
+        if args.load_balancer:
+            self._balancer_quota(len(web))
+            wanted = LoadBalancerArgs(
+                system=args.system,
+                port=args.port,
+                subnets={4: network.ipv4.id, 6: network.ipv6.id},
+                addresses=addresses,
+                gateways=[*network.interfaces, *groups.rules],
+                tags=args.tags,
+            )
+            balancer = LoadBalancer(self._name, wanted, inside)
+            addresses = [pulumi.Output.all(*balancer.addresses)]
+        if args.names and args.project_id is None:
+            domain, zone = args.names
+            names = NamesArgs(system=args.system, domain=domain, zone=zone, addresses=addresses)
+            Names(self._name, names, pulumi.ResourceOptions(parent=self))
+
+    def _balancer_quota(self, members: int) -> None:
+        """Declare the quota of load balancers: one a family, and one to replace each with."""
+        most = 2 * FAMILIES
+        openstack.loadbalancer.Quota(
+            self._name,
+            project_id=self.project_id,
+            loadbalancer=most,
+            listener=most,
+            pool=most,
+            health_monitor=most,
+            member=most * members,
+            l7_policy=1,
+            l7_rule=1,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
 
     def _container(self) -> ContainerArgs:
         args = self._args
@@ -261,5 +342,6 @@ class LandingZone(pulumi.ComponentResource):
             peer=args.peer,
             realm=args.sync_realm,
             sync_secret=args.sync_secret,
+            quota_gb=args.object_gb,
             protect=args.protect,
         )

@@ -11,7 +11,11 @@ import pulumi_openstack as openstack
 
 @dataclass(frozen=True)
 class NetworkArgs:
-    """Prefixes and gateways come from the plan, `pool` and `provider_*` from the region."""
+    """Prefixes and gateways come from the plan, pools and `provider_*` from the region.
+
+    `ipv6_mode` is how servers come to their IPv6 addresses; another one replaces the subnet.
+    `pool_ipv6` is None where the region has no pool for IPv6.
+    """
 
     system: str
     ipv4: str
@@ -22,6 +26,8 @@ class NetworkArgs:
     provider_subnet_ipv4: pulumi.Input[str]
     provider_subnet_ipv6: pulumi.Input[str]
     pool: pulumi.Input[str]
+    pool_ipv6: pulumi.Input[str] | None
+    ipv6_mode: str
     dns_ipv4: Sequence[str]
     dns_ipv6: Sequence[str]
     tags: Sequence[str]
@@ -57,8 +63,9 @@ class Network(pulumi.ComponentResource):
             network_id=self.network.id,
             ip_version=6,
             cidr=args.ipv6,
-            ipv6_ra_mode="slaac",
-            ipv6_address_mode="slaac",
+            subnetpool_id=args.pool_ipv6,
+            ipv6_ra_mode=args.ipv6_mode,
+            ipv6_address_mode=args.ipv6_mode,
             enable_dhcp=True,
             dns_nameservers=list(args.dns_ipv6),
             tags=tags,

@@ -7,6 +7,11 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_openstack as openstack
 
+from infra.components.baseline import Baseline, BaselineArgs
+from infra.components.host_groups import HostGroup, HostGroups, HostGroupsArgs
+from infra.components.shared_services import SharedServices, SharedServicesArgs
+from infra.components.volume_types import VolumeTypes, VolumeTypesArgs
+
 FIRST_FLOATING = 210  # below it the plan numbers the routers: 10 and up
 FLOATING_IPV6 = 0x1000
 
@@ -28,13 +33,24 @@ class PlatformArgs:
     root_disk_gb: int
     image: str
     image_file: str
+    # what the city or the stack asks for beyond that
+    extranet_ipv4: str
+    extranet_ipv6: str
+    ipv6_pool: bool = False
+    baseline: bool = False
+    volume_types: tuple[tuple[str, int | None], ...] = ()  # name, operations a second
+    host_groups: tuple[HostGroup, ...] = ()
+    services: tuple[str, str] | None = None  # IPv4 and IPv6 network
+    services_gateway: tuple[str, str] = ("", "")  # its router, on the provider network
+    domain: str = ""  # with a zone in Designate
 
 
 class Platform(pulumi.ComponentResource):
     """Flavors, image, provider network, and the pool that IPv4 of tenants comes from.
 
     Tenants' IPv4 subnets and the provider network share an address scope: Neutron routes between
-    them without NAT.
+    them without NAT. With `ipv6_pool` those of IPv6 do too: no project can take an address that is
+    not the city's. The rest only where the city asks for it.
     """
 
     def __init__(
@@ -73,6 +89,7 @@ class Platform(pulumi.ComponentResource):
                 child, pulumi.ResourceOptions(ignore_changes=["prefixes"])
             ),
         )
+        self.pool_ipv6 = self._pool_ipv6(args, child) if args.ipv6_pool else None
         self.network = openstack.networking.Network(
             "extranet",
             name="extranet",
@@ -101,13 +118,66 @@ class Platform(pulumi.ComponentResource):
             ip_version=6,
             cidr=args.provider_ipv6,
             gateway_ip=args.leaf_ipv6,
+            subnetpool_id=self.pool_ipv6.id if self.pool_ipv6 else None,
             enable_dhcp=False,
             allocation_pools=[{"start": args.floating_ipv6[0], "end": args.floating_ipv6[1]}],
             opts=child,
         )
+        self.baseline = self._beyond(args, scope.id, child)
+        self.zone = None
+        if args.domain:
+            self.zone = openstack.dns.Zone(
+                "names", name=args.domain, email=f"hostmaster@{args.domain.rstrip('.')}",
+                type="PRIMARY", opts=child,
+            )  # fmt: skip
         self.register_outputs(
             {"network": self.network.id, "pool": self.pool.id, "image": self.image}
         )
+
+    def _pool_ipv6(
+        self, args: PlatformArgs, child: pulumi.ResourceOptions
+    ) -> openstack.networking.SubnetPool:
+        """Return a pool of the city's whole prefix, in an address scope of its own."""
+        scope = openstack.networking.AddressScope(
+            "extranet-ipv6", name="extranet-ipv6", ip_version=6, shared=True, opts=child
+        )
+        return openstack.networking.SubnetPool(
+            "extranet-ipv6",
+            name="extranet-ipv6",
+            ip_version=6,
+            address_scope_id=scope.id,
+            prefixes=[args.extranet_ipv6],
+            default_prefixlen=64,
+            min_prefixlen=48,
+            max_prefixlen=127,
+            shared=True,
+            opts=child,
+        )
+
+    def _beyond(
+        self, args: PlatformArgs, scope: pulumi.Input[str], child: pulumi.ResourceOptions
+    ) -> pulumi.Output[str] | None:
+        """Declare what not every city asks for; return the baseline group's id where it does."""
+        if args.volume_types:
+            VolumeTypes("volume-types", VolumeTypesArgs(types=args.volume_types), child)
+        if args.host_groups:
+            HostGroups("host-groups", HostGroupsArgs(groups=args.host_groups), child)
+        if args.services:
+            wanted = SharedServicesArgs(
+                ipv4=args.services[0],
+                ipv6=args.services[1],
+                scope_ipv4=scope,
+                pool_ipv6=self.pool_ipv6.id if self.pool_ipv6 else None,
+                provider_network=self.network.id,
+                gateway_ipv4=(args.services_gateway[0], self.ipv4.id),
+                gateway_ipv6=(args.services_gateway[1], self.ipv6.id),
+            )
+            SharedServices("shared-services", wanted, child)
+        if not args.baseline:
+            return None
+        prefixes = BaselineArgs(args.extranet_ipv4, args.extranet_ipv6)
+        found: pulumi.Output[str] = Baseline("baseline", prefixes, child).group.id
+        return found
 
     def _image(self, args: PlatformArgs) -> pulumi.Output[str]:
         """Return the id of the image: an uploaded file, or the one of that name."""

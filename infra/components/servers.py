@@ -24,17 +24,21 @@ done
 
 @dataclass(frozen=True)
 class ServersArgs:
-    """`gateways` are what must be there before a server asks for its addresses."""
+    """`gateways` are what must be there before a server asks for its addresses.
+
+    `groups` holds the security groups of each server, `zones` the availability zones that they are
+    spread over, if any.
+    """
 
     system: str
     region: str
-    count: int
     flavor: pulumi.Input[str]
     image: pulumi.Input[str]
     network: pulumi.Input[str]
     subnet_ipv4: pulumi.Input[str]
     subnet_ipv6: pulumi.Input[str]
-    group: pulumi.Input[str]
+    groups: Sequence[Sequence[pulumi.Input[str]]]
+    zones: Sequence[str]
     gateways: Sequence[pulumi.Resource]
     anti_affinity: str
     port: int
@@ -51,20 +55,21 @@ class Servers(pulumi.ComponentResource):
         super().__init__("gaoling:cloud:Servers", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
         hints = None
-        if args.count > 1:
+        count = len(args.groups)
+        if count > 1:
             apart = openstack.compute.ServerGroup(
                 name, name=args.system, policies=args.anti_affinity, opts=child
             )
             hints = [{"group": apart.id}]
         self.servers: list[openstack.compute.Instance] = []
         self.ports: list[openstack.networking.Port] = []
-        for number in range(1, args.count + 1):
+        for number, groups in enumerate(args.groups, 1):
             port = openstack.networking.Port(
                 f"{name}-{number}",
                 name=f"{args.system}-{number}",
                 network_id=args.network,
                 fixed_ips=[{"subnet_id": args.subnet_ipv4}, {"subnet_id": args.subnet_ipv6}],
-                security_group_ids=[args.group],
+                security_group_ids=list(groups),
                 admin_state_up=True,
                 tags=list(args.tags),
                 opts=child,
@@ -76,6 +81,7 @@ class Servers(pulumi.ComponentResource):
                 image_id=args.image,
                 networks=[{"port": port.id}],
                 scheduler_hints=hints,
+                availability_zone=_zone(args.zones, number),
                 metadata={"gaoling_system": args.system, "gaoling_region": args.region},
                 user_data=self._user_data(args),
                 # A newer image is for servers that are made anew: no running one is replaced by it
@@ -93,3 +99,8 @@ class Servers(pulumi.ComponentResource):
         if not args.answer:
             return None
         return ANSWER.format(system=args.system, region=args.region, port=args.port)
+
+
+def _zone(zones: Sequence[str], number: int) -> str | None:
+    """Return the zone of a server: one after the other, the first again after the last."""
+    return zones[(number - 1) % len(zones)] if zones else None

@@ -16,6 +16,7 @@ class VolumesArgs:
     system: str
     count: int
     size_gb: int
+    kind: str  # the volume type; empty: the cloud's default
     servers: Sequence[pulumi.Input[str]]
     protect: bool
 
@@ -32,6 +33,7 @@ class Volumes(pulumi.ComponentResource):
                 f"{name}-data-{number}",
                 name=f"{args.system}-data-{number}",
                 size=args.size_gb,
+                volume_type=args.kind or None,
                 metadata={"gaoling_system": args.system},
                 opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
             )

@@ -252,7 +252,7 @@ def test_every_component_registers_its_outputs_last():
             last = ast.unparse(init.body[-1])
             assert last.startswith("self.register_outputs("), f"{path}: {node.name}: {last}"
             seen += 1
-    assert seen == 7
+    assert seen == 13
 
 
 def test_nothing_is_declared_inside_apply():
