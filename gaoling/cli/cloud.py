@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gaoling.cli import cloud_bill, cloud_drift, context
+from gaoling.cli import cloud_adoption, cloud_bill, cloud_drift, cloud_policy, context
 
 if TYPE_CHECKING:
     from gaoling.cloud.run import Operation, Outcome, Runner
@@ -36,7 +36,9 @@ SHOWN = 40  # changes printed a stack; --json has all of them
 JOBS = 2
 
 app.command("drift")(cloud_drift.drift)
+app.command("adoption")(cloud_adoption.adoption)
 app.command("bill")(cloud_bill.bill)
+app.command("policy")(cloud_policy.policy)
 
 
 @app.command()

@@ -81,7 +81,8 @@ def bill(
         _show(city, found)
 
 
-def _connections(city: City) -> dict[str, Any]:
+def connections(city: City) -> dict[str, Any]:
+    """Return a connection to each region, by name; ends with 2 when there are no credentials."""
     from gaoling.cloud import access
     from gaoling.cloud.connect import connect
     from gaoling.cloud.home import cloud_of
@@ -104,7 +105,7 @@ def _connections(city: City) -> dict[str, Any]:
 def _sample(city: City, journal: Journal, now: int, as_json: bool) -> None:
     from gaoling.cloud.samples import take
 
-    found = [take(cloud, region, now) for region, cloud in _connections(city).items()]
+    found = [take(cloud, region, now) for region, cloud in connections(city).items()]
     journal.append(found)
     if as_json:
         rows = [
@@ -128,7 +129,7 @@ def _account(city: City, journal: Journal, month: Any, now: int) -> Account:
     from gaoling.cloud.samples import servers, take
 
     account = Account(month.start, min(month.end, now))
-    clouds = _connections(city)
+    clouds = connections(city)
     journal.append([take(cloud, region, now) for region, cloud in clouds.items()])
     for region, cloud in clouds.items():
         add_samples(account, region, journal.around(region, account.start, account.end))
