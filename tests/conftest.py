@@ -131,8 +131,10 @@ class Lab:
 
 def keep_logs() -> Path:
     """Keep the lab's logs before it goes: what failed is looked at afterwards. Returns the file."""
+    from lab.openstack import snapshot
     from lab.paths import STATE, cache_home
 
+    snapshot.write(STATE / "cloud" / "log" / "namespaces")
     target = cache_home() / "logs" / time.strftime("%Y%m%dT%H%M%S.tar.gz")
     target.parent.mkdir(parents=True, exist_ok=True)
     folders = [p for p in (*STATE.glob("*/log"), STATE / "work" / "pulumi" / "logs") if p.is_dir()]

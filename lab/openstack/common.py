@@ -16,6 +16,9 @@ ENV = {
     "PYTHONUNBUFFERED": "1",
     "PYTHONDONTWRITEBYTECODE": "1",
     "MALLOC_ARENA_MAX": "2",
+    # An epoll set is shared with every child: one that closes a file takes the parent's ear for it
+    # away, and a reply that has come lies unread (seen: an agent deaf for a minute)
+    "EVENTLET_HUB": "poll",
     "USER": "gaoling",  # the numeric users have no entry in passwd
 }
 

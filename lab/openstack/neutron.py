@@ -102,7 +102,12 @@ def _sections(home: Path) -> Sections:
 def agents(cloud: Cloud, region: Region) -> dict[str, str]:
     """Return the agents' configuration by file name: `agent.ini` is for all of them."""
     home = cloud.region_data(region) / "agents"
-    helper = {"helper_command": f"{PYTHON} -P {cloud.lib / 'privhelper.py'}"}
+    helper: Section = {
+        "helper_command": f"{PYTHON} -P {cloud.lib / 'privhelper.py'}",
+        # it forks to enter a namespace: with a second thread that holds a lock the child waits for
+        # ever, and the agent with it
+        "thread_pool_size": 1,
+    }
     contexts = ("privsep", *(f"privsep_{c}" for c in ("dhcp_release", "namespace", "conntrack")))
     common_part: Sections = {
         "DEFAULT": {"state_path": home, **_shared(cloud, region)},
