@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from exporters.base import Collector, Context
+from exporters.capacity import Capacity, through
 from exporters.cloud import clouds
 from exporters.extranet_routers import ExtranetRouters
 from exporters.extranet_sites import ExtranetSites
@@ -17,6 +18,7 @@ from exporters.systems import Systems
 from exporters.targets import Targets
 from gaoling.addressing import plan_city, read_lock
 from gaoling.city import City, read_city
+from gaoling.cloud.capacity_history import file_of
 from gaoling.evidence import Store
 from gaoling.network.journal import Journal, families_in_service, fingerprints
 
@@ -68,6 +70,7 @@ def build(
         Systems(),
         Recovery(),
         ExtranetRouters(SshRunner(access, run, persist=0)),
+        Capacity(through(clouds_file), file_of(state, city.settings.id)),
         RatesCollector(),
         Targets(),
     ]

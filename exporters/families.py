@@ -38,6 +38,23 @@ HELP: Mapping[str, str] = {
     "gaoling_target_deadline_timestamp_seconds": "End of a target's last day, Asia/Shanghai.",
     "gaoling_target_measured_ratio": "The rate that measures a target.",
     "gaoling_target_state": "1 for the state in which a target is.",
+    "gaoling_capacity_cores": "Processors that a region can promise to servers.",
+    "gaoling_capacity_used_cores": "Processors that servers hold.",
+    "gaoling_capacity_reserved_cores": "Processors kept: for the loss of a host, for a failover,"
+    " for what the register asks and is not made yet.",
+    "gaoling_capacity_free_cores": "Processors neither held nor kept; below 0 they are missing.",
+    "gaoling_capacity_bytes": "Memory, root disk and volumes that a region can promise.",
+    "gaoling_capacity_used_bytes": "Memory, root disk and volumes that are held.",
+    "gaoling_capacity_reserved_bytes": "Memory, root disk and volumes kept, by reason.",
+    "gaoling_capacity_free_bytes": "Memory, root disk and volumes neither held nor kept; below 0"
+    " they are missing.",
+    "gaoling_capacity_left_seconds": "Time until more is taken than is there without the largest"
+    " host, by growth and by what is planned; five years stand for longer.",
+    "gaoling_capacity_lead_seconds": "Time that the slowest kind of host takes to come.",
+    "gaoling_capacity_history_samples": "Daily samples that growth can be reckoned from.",
+    "gaoling_capacity_history_damaged": "Lines of the history that could not be read.",
+    "gaoling_capacity_hosts": "Compute hosts by state.",
+    "gaoling_capacity_order_due_hosts": "Hosts and storage nodes that have to be ordered by now.",
     "gaoling_collector_success": "Whether the last collection went through without a fault.",
     "gaoling_collector_duration_seconds": "Duration of the last collection.",
     "gaoling_collector_last_success_timestamp_seconds": "Time of the last collection without a"

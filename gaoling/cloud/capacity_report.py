@@ -11,7 +11,7 @@ from gaoling.city import City
 from gaoling.cloud.capacity import Figures, Observed, measure
 from gaoling.cloud.capacity_history import History
 from gaoling.cloud.capacity_order import Line, Order, order
-from gaoling.cloud.capacity_settings import Planning
+from gaoling.cloud.capacity_settings import Kind, Planning
 from gaoling.cloud.forecast import Left, Step, days_left, growth, planned
 
 
@@ -96,6 +96,12 @@ class Report:
             "fits": self.fits,
             "planning": {"headroom": self.planning.headroom, "basis": self.planning.basis},
         }  # fmt: skip
+
+
+def lead_days(planning: Planning, resource: str) -> int:
+    """Return how long the slowest kind that adds a resource takes to come."""
+    known = [k.lead_days for k in planning.kinds if resource in k.resources]
+    return max(known, default=int(Kind.model_fields["lead_days"].default))
 
 
 def line_json(line: Line, as_of: dt.date) -> dict[str, Any]:

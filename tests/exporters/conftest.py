@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,9 +11,13 @@ import pytest
 
 from exporters.base import Context
 from exporters.build import families_by_device
+from exporters.capacity import Capacity
 from exporters.cloud import CloudError, Inventory, Server
 from gaoling.addressing import plan_city
 from gaoling.city import read_city
+from gaoling.cloud.capacity import Host, Observed
+from gaoling.cloud.capacity import Inventory as Inventory_
+from gaoling.cloud.capacity_probe import CapacityError
 from gaoling.evidence import Store
 from gaoling.evidence.probes import Completed
 
@@ -132,7 +137,27 @@ class World:
     primary: FakeCloud
     dr: FakeCloud
     context: Context
+    history: Path
     now: float = NOW
+
+    def grow(self):
+        """Write a history: until today half a core more was used every day in dr."""
+        today = dt.date(2026, 11, 18)  # NOW in Asia/Shanghai
+        lines = [
+            {"city": "lab", "region": "dr", "day": str(today - dt.timedelta(n)),
+             "used": {"vcpus": 14.0 - n / 2}} for n in range(1, 25)
+        ]  # fmt: skip
+        self.history.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+    def capacity(self):
+        """Return the collector of capacity: a region has two hosts and a pool of storage."""
+
+        def ask(city, region):
+            if {"primary": self.primary, "dr": self.dr}[region].down:
+                raise CapacityError(f"{region}: identity: ConnectFailure: no answer")
+            return observed(region)
+
+        return Capacity(ask, self.history)
 
     def collect(self, collector):
         """Run one collector; what it saw is in the store."""
@@ -141,12 +166,28 @@ class World:
         return result
 
 
+def observed(region):
+    """A region with two hosts, a smaller one that is disabled, and a pool; 14 of 128 cores used."""
+
+    def host(name, cores, used, **more):
+        held = {
+            "vcpus": Inventory_(cores, used=used),
+            "memory_gb": Inventory_(4 * cores, used=used),
+            "disk_gb": Inventory_(100.0, reserved=10, ratio=2.0, used=used),
+        }
+        return Host(name, held, **more)
+
+    pool = Host("files", {"volume_gb": Inventory_(1000, used=7)})
+    hosts = (host("cmp1", 64, 9), host("cmp2", 64, 5), host("cmp3", 32, 0, enabled=False))
+    return Observed(region, hosts, (pool,))
+
+
 @pytest.fixture
-def world() -> World:
+def world(tmp_path) -> World:
     script, primary, dr = Script(), FakeCloud(), FakeCloud()
     regions = {"primary": primary, "dr": dr}
     context = Context(
         city=CITY, plan=PLAN, store=Store(), runner=script, cloud=regions.__getitem__,
         families=families_by_device(CITY, None), clock=lambda: NOW,
     )  # fmt: skip
-    return World(script, primary, dr, context)
+    return World(script, primary, dr, context, tmp_path / "history.jsonl")

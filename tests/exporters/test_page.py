@@ -28,8 +28,9 @@ GOLDEN = Path(__file__).with_name("golden.prom")
 
 
 def whole(world) -> Schedule:
+    world.grow()
     collectors = [ExtranetSites(), Systems(), Recovery(), ExtranetRouters(world.script),
-                  RatesCollector(), Targets()]  # fmt: skip
+                  world.capacity(), RatesCollector(), Targets()]  # fmt: skip
     return Schedule(world.context, collectors)
 
 
