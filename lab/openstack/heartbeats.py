@@ -119,7 +119,9 @@ def compute_alive(cloud: Cloud, region: Region) -> Ready:
 
     def question() -> str | None:
         base = f"{region.url('nova')}/v2.1"
-        records = {s["binary"]: s for s in get(cloud, f"{base}/os-services")["services"]}
+        services = get(cloud, f"{base}/os-services")["services"]
+        # not those of an extra host: somebody else looks after it
+        records = {s["binary"]: s for s in services if s["host"] == region.host}
         if reason := _fresh(cloud, f"nova-{region.name}", records, wanted):
             return reason
         if not get(cloud, f"{base}/os-hypervisors")["hypervisors"]:
