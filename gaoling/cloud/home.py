@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from gaoling.city import City
-from gaoling.cloud import access, toolchain
+from gaoling.cloud import access, states, toolchain
 from gaoling.cloud.demand import project_name
 from gaoling.cloud.shards import as_csv
 from gaoling.cloud.stacks import PROJECT, ROOT, STACKS, Stack, mapping, shards_file
@@ -23,18 +23,50 @@ SYNC_SECRET = "gaoling:syncSecret"  # noqa: S105 (the name of a configuration ke
 
 @dataclass(frozen=True)
 class Home:
-    """The folder `pulumi` of a state folder; `given` is the administrator's clouds.yaml."""
+    """The folder `pulumi` of a state folder; `given` is the administrator's clouds.yaml.
+
+    `elsewhere` is the URL of the state backend when it is not a folder of this one.
+    """
 
     state: Path
     given: Path
+    elsewhere: str = ""
 
     @property
     def folder(self) -> Path:
         return self.state / "pulumi"
 
     @property
+    def url(self) -> str:
+        """Return the URL of the state backend: GAOLING_PULUMI_BACKEND, the city's, else a folder.
+
+        Raises states.StateError when it cannot be used.
+        """
+        if given := os.environ.get(states.VARIABLE):
+            return states.checked_url(given, states.VARIABLE)
+        if self.elsewhere:
+            return states.checked_url(self.elsewhere, "backend")
+        return f"file://{self.folder / 'state'}"
+
+    @property
+    def local(self) -> Path | None:
+        """Return the folder of the state backend; None when it is not a folder."""
+        kind, _, place = self.url.partition("://")
+        return Path(place) if kind == "file" else None
+
+    @property
     def backend(self) -> Path:
-        return self.folder / "state"
+        """Return the folder that the file backend has when no other is named."""
+        return self.local or self.folder / "state"
+
+    @property
+    def good(self) -> Path:
+        """Return the folder with each stack's state after its last run that ended well."""
+        return self.folder / "good"
+
+    def marks(self, stack: str) -> Path:
+        """Return the file that says what a run of a stack left open."""
+        return self.folder / "open" / f"{stack}.json"
 
     @property
     def passphrase(self) -> Path:
@@ -65,7 +97,7 @@ class Home:
         """Create the folders, the passphrase and the secret of the container pairs, once."""
         self.state.mkdir(parents=True, exist_ok=True)
         self.folder.mkdir(mode=0o700, exist_ok=True)
-        for folder in (self.backend, self.logs, self.stacks):
+        for folder in filter(None, (self.local, self.logs, self.stacks)):
             folder.mkdir(mode=0o700, exist_ok=True)
         for path in (self.passphrase, self.sync_secret):
             _once(path, secrets.token_urlsafe(32))
@@ -86,7 +118,7 @@ class Home:
         """Return the variables of this home alone: those of `gaoling lab env`."""
         return {
             "OS_CLIENT_CONFIG_FILE": str(self.clouds),
-            "PULUMI_BACKEND_URL": f"file://{self.backend}",
+            "PULUMI_BACKEND_URL": self.url,
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(self.passphrase),
             "PULUMI_OPTION_POLICY_PACK": str(POLICY_PACK),
         }
@@ -122,6 +154,11 @@ def common(city: City) -> dict[str, Any]:
     """Return what all stacks of a city have in common: `infra/stacks/<city>.yaml`."""
     path = STACKS / f"{city.settings.id}.yaml"
     return yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def backend_of(city: City) -> str:
+    """Return the URL of a city's state backend, `backend` in its file; "" for a folder here."""
+    return str(common(city).get("backend", ""))
 
 
 def stack_config(city: City, stack: Stack) -> dict[str, Any]:

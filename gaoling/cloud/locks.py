@@ -1,8 +1,9 @@
-"""Locks of the file backend: what a run that was killed leaves behind."""
+"""Locks of stacks: what a run that was killed leaves behind."""
 
 from __future__ import annotations
 
 import json
+import re
 import socket
 from pathlib import Path
 
@@ -27,19 +28,39 @@ def clear(backend: Path, stack: str) -> bool:
         except (OSError, ValueError, KeyError):
             continue  # being written, or gone
         since = lock.get("timestamp", "some time")
-        if host != socket.gethostname():
-            raise Locked(
-                f"{stack}: locked by {user}@{host} (process {pid}) since {since}; "
-                f"when that run is over: pulumi cancel --stack {stack}"
-            )
-        if _alive(pid):
-            raise Locked(
-                f"{stack}: locked by process {pid} of {user} on this machine since {since}; "
-                "wait for it"
-            )
+        _refuse(stack, user, host, pid, since)
         path.unlink(missing_ok=True)
         removed = True
     return removed
+
+
+_HELD = re.compile(r"created by (\S+)@(\S+) \(pid (\d+)\) at (\S+)")
+
+
+def judge(stack: str, message: str) -> bool:
+    """Say whether a refused run met only locks of dead runs of this machine.
+
+    For backends without files: `message` is what the CLI said. False when it is about something
+    else. Raises Locked for a lock whose holder is alive or on another machine.
+    """
+    if "the stack is currently locked by" not in message:
+        return False
+    held = _HELD.findall(message)
+    for user, host, pid, since in held:
+        _refuse(stack, user, host, int(pid), since)
+    return bool(held)
+
+
+def _refuse(stack: str, user: str, host: str, pid: int, since: str) -> None:
+    if host != socket.gethostname():
+        raise Locked(
+            f"{stack}: locked by {user}@{host} (process {pid}) since {since}; "
+            f"when that run is over: pulumi cancel --stack {stack}"
+        )
+    if _alive(pid):
+        raise Locked(
+            f"{stack}: locked by process {pid} of {user} on this machine since {since}; wait for it"
+        )
 
 
 def _alive(pid: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import signal
@@ -16,9 +17,10 @@ from pathlib import Path
 from typing import Literal
 
 from gaoling.city import City
-from gaoling.cloud import locks
+from gaoling.cloud import locks, states
 from gaoling.cloud.events import Change, EventLog, Progress
 from gaoling.cloud.home import SYNC_SECRET, Home, cloud_of, stack_config, write_config
+from gaoling.cloud.settle import Marks
 from gaoling.cloud.stacks import ROOT, Stack
 
 Operation = Literal["preview", "up", "refresh", "destroy"]
@@ -26,6 +28,9 @@ Operation = Literal["preview", "up", "refresh", "destroy"]
 # port or router that it made: most operations wait, few work. Each costs little memory.
 PARALLEL = 24
 REPORT_SECONDS = 10.0
+SILENCE_SECONDS = 60.0  # without a word: say what is waited for
+PATIENCE_SECONDS = 1800.0  # without a word: the longest that the provider waits for one resource
+GRACE_SECONDS = 30.0  # from the interrupt to the kill
 ARGUMENTS: dict[Operation, tuple[str, ...]] = {
     "preview": (),
     "up": ("--yes", "--skip-preview", "--suppress-outputs"),
@@ -58,12 +63,16 @@ class Outcome:
         return self.progress.changes
 
     def why(self) -> str:
-        """Return why it failed: the engine's errors, the rules that were broken, or the log."""
-        said = list(dict.fromkeys([*self.progress.violations, *self.progress.errors]))
+        """Return why it failed: a line a fault, the rules that were broken, or the log's end."""
+        said = list(dict.fromkeys([*self.progress.violations, *self.progress.faults]))
+        said = said or list(dict.fromkeys(self.progress.errors))
         if not said and self.log.exists():
             lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
             said = lines[-5:]
         return "\n".join(said) or f"exit {self.code}; see {self.log}"
+
+
+Extra = Callable[[Stack], Sequence[str]]
 
 
 @dataclass
@@ -75,35 +84,42 @@ class Runner:
     say: Callable[[str], None]
     jobs: int = 1
     parallel: int = PARALLEL
-    _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    patience: float = PATIENCE_SECONDS
+    interrupted: bool = False
+    _running: dict[str, tuple[subprocess.Popen[bytes], Progress]] = field(default_factory=dict)
     _stopped: threading.Event = field(default_factory=threading.Event)
 
     def prepare(self, wanted: Sequence[Stack]) -> None:
         """Make everything that a run needs: folders, access to projects, the stacks themselves.
 
-        Raises AccessError, ToolchainError, RunError. Nothing in the cloud is touched.
+        Raises AccessError, ToolchainError, RunError, StateError. Nothing in the cloud is touched.
         """
         self.home.make()
         clouds = sorted({cloud_of(self.city, s.region) for s in wanted})
         self.home.write_access(self.city, clouds)
         # the event log, which the Automation API reads too, is a flag of "debug commands"
         self._environment = self.home.environment() | {"PULUMI_DEBUG_COMMANDS": "true"}
+        if folder := self.home.local:
+            for stack in wanted:
+                states.check(folder, stack.name, self.home.good)
         known = self._stacks()
         for stack in wanted:
             if stack.name not in known:
-                self._pulumi(["stack", "init", stack.name, "--no-select"], cwd=self.home.stacks)
+                self.pulumi(["stack", "init", stack.name, "--no-select"], cwd=self.home.stacks)
             path = self.home.config_file(stack.name)
             if stack.part.isdigit() and SYNC_SECRET not in _text(path):
                 secret = self.home.sync_secret.read_text()
                 command = ["config", "set", "--secret", SYNC_SECRET, "--stack", stack.name]
-                self._pulumi(command, cwd=self.home.stacks, stdin=secret)
+                self.pulumi(command, cwd=self.home.stacks, stdin=secret)
             write_config(path, stack_config(self.city, stack))
 
     def _stacks(self) -> set[str]:
-        folder = self.home.backend / ".pulumi" / "stacks" / "gaoling"
-        return {path.stem for path in folder.glob("*.json")}
+        if folder := self.home.local:
+            return {path.stem for path in states.file_of(folder, "x").parent.glob("*.json")}
+        listed = json.loads(self.pulumi(["stack", "ls", "--json"], cwd=self.home.stacks))
+        return {str(row["name"]).rpartition("/")[2] for row in listed}
 
-    def _pulumi(self, command: list[str], cwd: Path = ROOT, stdin: str | None = None) -> str:
+    def pulumi(self, command: list[str], cwd: Path = ROOT, stdin: str | None = None) -> str:
         """Run a short command of the CLI; return its output. Raises RunError."""
         done = subprocess.run(
             ["pulumi", *command, "--non-interactive", "--color", "never"],
@@ -121,20 +137,36 @@ class Runner:
 
     def outputs(self, stack: str) -> str:
         """Return a stack's outputs as JSON; secrets are not shown."""
-        return self._pulumi(["stack", "output", "--json", "--stack", stack])
+        return self.pulumi(["stack", "output", "--json", "--stack", stack])
+
+    def resources(self, stack: str) -> set[str]:
+        """Return the URNs of what a stack's state holds. Raises RunError, OSError, ValueError."""
+        if folder := self.home.local:
+            found = json.loads(_text(states.file_of(folder, stack)) or '{"checkpoint": {}}')
+            held = found["checkpoint"].get("latest") or {}
+        else:
+            text = self.pulumi(["stack", "export", "--stack", stack])
+            held = json.loads(text)["deployment"] or {}
+        return {r["urn"] for r in held.get("resources") or []}
 
     def protect(self, stack: str, urn: str, on: bool) -> None:
         """Protect a resource in the state, or take its protection away. Raises RunError."""
         verb = "protect" if on else "unprotect"
-        self._pulumi(["state", verb, urn, "--stack", stack, "--yes"])
+        self.pulumi(["state", verb, urn, "--stack", stack, "--yes"])
 
     def all(
-        self, operation: Operation, wanted: Sequence[Stack], *flags: str, backwards: bool = False
+        self,
+        operation: Operation,
+        wanted: Sequence[Stack],
+        *flags: str,
+        backwards: bool = False,
+        extra: Extra = lambda _: (),
     ) -> list[Outcome]:
         """Run an operation on stacks, wave by wave; return what each came to.
 
-        After a failure the rest of its wave goes on, later waves are not begun. A preview changes
-        nothing: its waves are run together. Ctrl-C lets each stack finish what it has in hand.
+        `extra` gives the flags of one stack. After a failure the rest of its wave goes on, later
+        waves are not begun. A preview changes nothing: its waves are run together. Ctrl-C lets
+        each stack finish what it has in hand, and sets `interrupted`.
         """
         found: list[Outcome] = []
         ordered = sorted(wanted, key=lambda s: s.wave, reverse=backwards)
@@ -143,13 +175,14 @@ class Runner:
             waves = [ordered]
         for wave in waves:
             with ThreadPoolExecutor(max_workers=max(1, self.jobs)) as pool:
-                runs = [pool.submit(self.one, operation, stack, *flags) for stack in wave]
+                runs = [pool.submit(self.one, operation, s, *flags, *extra(s)) for s in wave]
                 try:
-                    found += [run.result() for run in runs]
+                    here = [run.result() for run in runs]
                 except KeyboardInterrupt:
                     self.interrupt()
-                    raise
-            if not all(outcome.ok for outcome in found):
+                    here = [run.result() for run in runs]
+            found += here
+            if self.interrupted or not all(outcome.ok for outcome in found):
                 break
         return found
 
@@ -159,12 +192,12 @@ class Runner:
         stamp = f"{time.strftime('%Y%m%dT%H%M%S')}-{secrets.token_hex(2)}"
         base = self.home.logs / f"{stack.name}-{operation}-{stamp}"
         log, events = base.with_suffix(".log"), base.with_suffix(".events.jsonl")
-        progress = Progress()
-        outcome = Outcome(stack, operation, 1, 0.0, progress, log)
+        outcome = Outcome(stack, operation, 1, 0.0, Progress(), log)
         if self._stopped.is_set():
-            progress.errors.append("not begun: interrupted")
+            outcome.progress.errors.append("not begun: interrupted")
             return outcome
-        if operation != "preview" and locks.clear(self.home.backend, stack.name):
+        folder = self.home.local
+        if operation != "preview" and folder and locks.clear(folder, stack.name):
             self.say(f"{stack.name}: a lock of a run that was killed is gone")
         # the CLI refuses to be told at once to ask nobody and to change nothing
         given = list(ARGUMENTS[operation])
@@ -174,7 +207,26 @@ class Runner:
         command += ["--stack", stack.name, "--config-file", str(self.home.config_file(stack.name))]
         command += ["--event-log", str(events), "--parallel", str(self.parallel)]
         command += ["--non-interactive", "--suppress-progress", "--color", "never"]
-        with log.open("wb") as file:
+        marks = Marks.read(self.home.marks(stack.name)) if operation == "up" else None
+        if marks is not None:
+            marks.begun(events)
+        self._execute(command, outcome, events, begin)
+        if not outcome.ok and not folder and locks.judge(stack.name, outcome.why()):
+            self.say(f"{stack.name}: a lock of a run that was killed is gone")
+            self.pulumi(["cancel", "--yes", "--stack", stack.name])
+            outcome.progress = Progress()
+            self._execute(command, outcome, events, begin)
+        if marks is not None:
+            marks.ended(events, outcome.progress)
+        if outcome.ok and operation != "preview" and folder:
+            states.keep(folder, stack.name, self.home.good)
+        outcome.seconds = time.monotonic() - begin
+        self.say(_line(outcome))
+        return outcome
+
+    def _execute(self, command: list[str], outcome: Outcome, events: Path, begin: float) -> None:
+        name = outcome.stack.name
+        with outcome.log.open("wb") as file:
             process = subprocess.Popen(
                 command,
                 cwd=ROOT,
@@ -184,29 +236,40 @@ class Runner:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C is ours to pass on
             )
-            self._running[stack.name] = process
+            self._running[name] = (process, outcome.progress)
             self._follow(process, EventLog(events), outcome, begin)
-        del self._running[stack.name]
+        del self._running[name]
         outcome.code = process.returncode
-        outcome.seconds = time.monotonic() - begin
-        self.say(_line(outcome))
-        return outcome
 
     def _follow(
         self, process: subprocess.Popen[bytes], log: EventLog, outcome: Outcome, begin: float
     ) -> None:
-        said = begin
+        said = heard = complained = begin
+        asked = 0.0  # when it was told to stop, because nothing came for too long
+        progress, name = outcome.progress, outcome.stack.name
         while True:
             ended = process.poll() is not None
             for event in log.new():
-                outcome.progress.take(event)
+                progress.take(event)
+                heard = time.monotonic()
             now = time.monotonic()
             if now - said > REPORT_SECONDS and outcome.operation != "preview":
                 said = now
-                done, failed = outcome.progress.done, len(outcome.progress.failed)
-                about = f", {failed} failed" if failed else ""
+                about = f", {len(progress.failed)} failed" if progress.failed else ""
                 total = outcome.stack.resources or "?"
-                self.say(f"{outcome.stack.name}: {done} of {total}{about}, {now - begin:.0f} s")
+                self.say(f"{name}: {progress.done} of {total}{about}, {now - begin:.0f} s")
+            if now - max(heard, complained) > SILENCE_SECONDS:
+                complained = now
+                self.say(f"{name}: nothing for {now - heard:.0f} s, {progress.in_hand}")
+            if not ended and not asked and now - heard > self.patience:
+                asked = now
+                progress.faults.append(
+                    f"nothing came for {now - heard:.0f} s, {progress.in_hand}: stopped; "
+                    "see whether the service answers, then run it again"
+                )
+                _signal(process, signal.SIGINT)
+            if not ended and asked and now - asked > GRACE_SECONDS:
+                _signal(process, signal.SIGKILL, group=True)
             if ended:
                 return
             time.sleep(0.1)
@@ -214,10 +277,15 @@ class Runner:
     def interrupt(self) -> None:
         """Ask every run to finish what it has in hand and to begin nothing more."""
         self._stopped.set()
-        for name, process in list(self._running.items()):
-            self.say(f"{name}: interrupted, finishing what it has in hand")
-            if process.poll() is None:
-                os.kill(process.pid, signal.SIGINT)
+        self.interrupted = True
+        for name, (process, progress) in list(self._running.items()):
+            self.say(f"{name}: interrupted, {progress.in_hand}; finishing that")
+            _signal(process, signal.SIGINT)
+
+
+def _signal(process: subprocess.Popen[bytes], number: int, group: bool = False) -> None:
+    if process.poll() is None:
+        (os.killpg if group else os.kill)(process.pid, number)
 
 
 def _text(path: Path) -> str:

@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROJECT = "gaoling"
 STACKS = ROOT / "infra" / "stacks"
 PLATFORM = "platform"
+LANDING_ZONE = "gaoling:cloud:LandingZone"
 
 
 @dataclass(frozen=True)
@@ -71,3 +72,21 @@ def stacks(city: City, regions: Sequence[str] = ()) -> list[Stack]:
             name = stack_name(city, region, str(number))
             found.append(Stack(name, region, str(number), wave, resources))
     return sorted(found, key=lambda s: s.wave)
+
+
+def zones(city: City, stack: Stack, departments: Sequence[str]) -> list[str]:
+    """Return the URNs of the landing zones of some departments in a stack.
+
+    Raises ValueError naming a department that the register has not.
+    """
+    known = [d.id for d in city.departments]
+    for name in departments:
+        if name not in known:
+            raise ValueError(f"department {name!r}: expected one of {', '.join(known)}")
+    if not stack.part.isdigit():
+        return []
+    return [
+        f"urn:pulumi:{stack.name}::{PROJECT}::{LANDING_ZONE}::{each.system.id}"
+        for each in in_shard(city, stack.region, int(stack.part))
+        if each.system.department in departments
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import stat
 import sys
@@ -27,7 +28,7 @@ URN = f"urn:pulumi:lab-primary-0::gaoling::gaoling:cloud:LandingZone${VOLUME}::h
 
 # Writes down how it was called, then plays the events that the test laid out for the stack.
 STAND_IN = """#!{python}
-import json, os, pathlib, sys
+import json, os, pathlib, sys, time
 home = pathlib.Path(os.environ["STAND_IN"])
 arguments = sys.argv[1:]
 line = {{"arguments": arguments, "names": sorted(os.environ), "cwd": os.getcwd()}}
@@ -35,6 +36,23 @@ with (home / "calls").open("a") as file:
     file.write(json.dumps(line) + "\\n")
 if arguments[:2] == ["stack", "init"]:
     pathlib.Path(f"Pulumi.{{arguments[2]}}.yaml").write_text("encryptionsalt: v1:salt\\n")
+    state = pathlib.Path(os.environ["PULUMI_BACKEND_URL"][7:], ".pulumi/stacks/gaoling")
+    state.mkdir(parents=True, exist_ok=True)
+    held = home / f"state-{{arguments[2]}}.json"
+    text = held.read_text() if held.exists() else '{{"version": 3, "checkpoint": {{}}}}'
+    (state / f"{{arguments[2]}}.json").write_text(text)
+if arguments[:2] == ["stack", "export"]:
+    name = arguments[arguments.index("--stack") + 1]
+    state = pathlib.Path(os.environ["PULUMI_BACKEND_URL"][7:], ".pulumi/stacks/gaoling")
+    latest = json.loads((state / f"{{name}}.json").read_text())["checkpoint"].get("latest")
+    print(json.dumps({{"version": 3, "deployment": latest}}))
+if arguments[:2] == ["stack", "import"]:
+    name = arguments[arguments.index("--stack") + 1]
+    state = pathlib.Path(os.environ["PULUMI_BACKEND_URL"][7:], ".pulumi/stacks/gaoling")
+    given = json.load(sys.stdin)
+    (state / f"{{name}}.json").write_text(
+        json.dumps({{"version": 3, "checkpoint": {{"latest": given["deployment"]}}}})
+    )
 if arguments[:2] == ["config", "set"]:
     sys.stdin.read()
 if "--event-log" in arguments:
@@ -42,7 +60,13 @@ if "--event-log" in arguments:
     play = home / f"{{arguments[0]}}-{{stack}}.json"
     events = json.loads(play.read_text()) if play.exists() else []
     log = pathlib.Path(arguments[arguments.index("--event-log") + 1])
-    log.write_text("".join(json.dumps(e) + "\\n" for e in events if "code" not in e))
+    said = [e for e in events if not {{"code", "sleep"}} & set(e)]
+    log.write_text("".join(json.dumps(e) + "\\n" for e in said))
+    if "--save-plan" in arguments:
+        plan = home / f"plan-{{stack}}.json"
+        text = plan.read_text() if plan.exists() else '{{"resourcePlans": {{}}}}'
+        pathlib.Path(arguments[arguments.index("--save-plan") + 1]).write_text(text)
+    time.sleep(sum(e.get("sleep", 0) for e in events))
     sys.exit(next((e["code"] for e in events if "code" in e), 0))
 """
 
@@ -72,6 +96,18 @@ def stand_in(tmp_path, monkeypatch):
 
 def play(folder, name, *events):
     (folder / f"{name}.json").write_text(json.dumps(events))
+
+
+def holds(folder, *names, pending=(), resources=None):
+    """Lay out stacks that have been run: their state is not empty."""
+    for name in names:
+        urn = f"urn:pulumi:{name}::gaoling::pulumi:pulumi:Stack::gaoling-{name}"
+        held = [{"urn": urn, "type": "pulumi:pulumi:Stack"}]
+        latest = {"manifest": {"time": "2026-01-01T00:00:00.1Z"}, "resources": resources or held}
+        if pending:
+            latest["pending_operations"] = list(pending)
+        text = json.dumps({"version": 3, "checkpoint": {"latest": latest}})
+        (folder / f"state-{name}.json").write_text(text)
 
 
 def calls(folder):
@@ -134,6 +170,7 @@ def gaoling(*arguments):
 
 
 def test_up_refuses_to_lose_data_that_is_not_named(stand_in):
+    holds(stand_in, "lab-primary-0")
     play(stand_in, "preview-lab-primary-0", step("replace"))
     result = gaoling("up", "--yes")
     assert isinstance(result.exception, guard.Refused)
@@ -143,6 +180,7 @@ def test_up_refuses_to_lose_data_that_is_not_named(stand_in):
 
 
 def test_what_is_named_needs_a_reason_and_the_journal_has_it(stand_in):
+    holds(stand_in, "lab-primary-0")
     play(stand_in, "preview-lab-primary-0", step("replace"))
     play(stand_in, "up-lab-primary-0", step("replace"))
     result = gaoling("up", "--yes", "--allow-delete", URN)
@@ -165,6 +203,7 @@ PROTECTED = {
 
 
 def test_what_is_protected_is_refused_by_name(stand_in):
+    holds(stand_in, "lab-primary-0")
     play(stand_in, "preview-lab-primary-0", PROTECTED, {"code": 255})
     result = gaoling("up", "--yes")
     assert isinstance(result.exception, guard.Refused)
@@ -264,3 +303,142 @@ def test_a_stack_file_keeps_its_salt_and_secrets(tmp_path):
     assert found["encryptionsalt"] == "v1:x"
     assert found["config"]["a:b"] == {"secure": "v1:y"}
     assert "a:old" not in found["config"]
+
+
+def run(folder):
+    return [
+        (c["arguments"][0], c["arguments"][c["arguments"].index("--stack") + 1])
+        for c in calls(folder)
+        if "--event-log" in c["arguments"]
+    ]
+
+
+ALL = ("lab-primary-platform", "lab-dr-platform", "lab-primary-0", "lab-dr-0")
+
+
+def test_a_new_stack_is_made_without_a_preview_when_nobody_looks(stand_in):
+    holds(stand_in, "lab-primary-platform", "lab-dr-platform")
+    assert gaoling("up", "--yes").exit_code == 0
+    previews = sorted(name for operation, name in run(stand_in) if operation == "preview")
+    assert previews == ["lab-dr-platform", "lab-primary-platform"]
+    assert [n for o, n in run(stand_in) if o == "up"] == ["lab-primary-0", "lab-dr-0"]
+
+
+def test_without_yes_every_stack_is_previewed(stand_in):
+    play(stand_in, "preview-lab-dr-0", step("create"))
+    assert gaoling("up").exit_code == 1  # nobody is there to ask
+    assert sorted(run(stand_in)) == sorted(("preview", name) for name in ALL)
+
+
+def test_a_stack_in_which_nothing_changes_is_not_run(stand_in):
+    holds(stand_in, *ALL)
+    play(stand_in, "preview-lab-primary-0", step("create"))
+    result = gaoling("up", "--yes", "--json")
+    assert result.exit_code == 0, result.output
+    # those of later waves are: what the changed one gives to them may be another afterwards
+    assert [n for o, n in run(stand_in) if o == "up"] == ["lab-primary-0", "lab-dr-0"]
+    rows = json.loads(result.stdout)
+    assert {r["stack"] for r in rows} == set(ALL)
+    assert {r["operation"] for r in rows} == {"up"}
+
+
+def test_other_outputs_alone_are_a_reason_to_run(stand_in):
+    holds(stand_in, *ALL)
+    about = {"op": "same", "urn": "u", "type": "pulumi:pulumi:Stack"}
+    sides = {"old": {"outputs": {}}, "new": {"outputs": {"a": 1}}}
+    play(stand_in, "preview-lab-dr-0", {"resOutputsEvent": {"metadata": about | sides}})
+    assert gaoling("up", "--yes").exit_code == 0
+    assert [n for o, n in run(stand_in) if o == "up"] == ["lab-dr-0"]
+
+
+def test_a_department_is_its_landing_zones_and_what_is_in_them(stand_in):
+    zone = "urn:pulumi:{}::gaoling::gaoling:cloud:LandingZone::health"
+    department = CITY.system["health"].department
+    assert gaoling("preview", "--department", department).exit_code == 0
+    chosen = [c["arguments"] for c in calls(stand_in) if c["arguments"][0] == "preview"]
+    assert chosen
+    for arguments in chosen:
+        stack = arguments[arguments.index("--stack") + 1]
+        targets = [arguments[i + 1] for i, word in enumerate(arguments) if word == "--target"]
+        assert zone.format(stack) in targets
+        assert "--target-dependents" in arguments
+        systems = {target.rpartition("::")[2] for target in targets}
+        assert {CITY.system[s].department for s in systems} == {department}
+
+
+def test_a_department_that_there_is_not_is_bad_input(stand_in):
+    result = gaoling("up", "--yes", "--department", "nobody")
+    assert result.exit_code == 2
+    assert "department 'nobody': expected one of" in " ".join(result.output.split())
+    assert not (stand_in / "calls").exists()
+
+
+def test_a_destroy_of_a_department_names_only_what_the_state_has(stand_in):
+    department = CITY.system["health"].department
+    result = gaoling("destroy", "--yes", "--department", department)
+    assert result.exit_code == 0, result.output
+    assert run(stand_in) == []
+
+
+def test_a_truncated_state_stops_everything_before_it_begins(stand_in):
+    made = runner(stand_in)
+    made.prepare(stacks(CITY))
+    path = made.home.backend / ".pulumi/stacks/gaoling/lab-dr-0.json"
+    path.write_text("{")
+    (stand_in / "calls").unlink()
+    result = gaoling("up", "--yes")
+    assert result.exit_code == 2
+    assert f"{path}: found 1 bytes that are not a whole state" in result.output
+    assert not (stand_in / "calls").exists()
+    assert path.read_text() == "{"
+
+
+def test_a_run_without_a_word_is_stopped_and_says_what_it_waited_for(stand_in, monkeypatch):
+    monkeypatch.setattr("gaoling.cloud.run.GRACE_SECONDS", 0.3)
+    made = runner(stand_in)
+    made.patience = 0.5
+    made.prepare(stacks(CITY))
+    play(stand_in, "up-lab-primary-0", step("create"), {"sleep": 60})
+    (outcome,) = made.all("up", [s for s in stacks(CITY) if s.name == "lab-primary-0"])
+    assert not outcome.ok
+    assert re.fullmatch(
+        r"nothing came for \d+ s, waiting for create Volume health-data-1: stopped; "
+        "see whether the service answers, then run it again",
+        outcome.why(),
+    )
+
+
+def test_a_plan_that_was_touched_after_the_review_is_refused(stand_in, tmp_path):
+    folder = tmp_path / "review"
+    assert gaoling("preview", "--save-plan", str(folder)).exit_code == 0
+    assert gaoling("up", "--yes", "--plan", str(folder)).exit_code == 0
+    with_plans = [c["arguments"] for c in calls(stand_in) if "--plan" in c["arguments"]]
+    assert len(with_plans) == len(ALL)
+    plan = folder / "lab-dr-0.plan.json"
+    plan.write_text(plan.read_text() + " ")
+    result = gaoling("up", "--yes", "--plan", str(folder))
+    assert str(result.exception).startswith(f"{plan}: is not the one that was reviewed")
+    result = gaoling("preview", "--save-plan", str(folder))
+    assert "of an earlier review, expected an empty folder" in str(result.exception)
+
+
+def test_a_reviewed_loss_of_data_has_to_be_named_too(stand_in, tmp_path):
+    folder = tmp_path / "review"
+    steps = {"resourcePlans": {URN: {"steps": ["delete"]}}}
+    (stand_in / "plan-lab-primary-0.json").write_text(json.dumps(steps))
+    assert gaoling("preview", "--save-plan", str(folder)).exit_code == 0
+    result = gaoling("up", "--yes", "--plan", str(folder))
+    assert isinstance(result.exception, guard.Refused)
+    assert URN in str(result.exception)
+
+
+def test_the_backend_may_be_elsewhere_and_has_no_password(stand_in, monkeypatch):
+    monkeypatch.setenv("GAOLING_PULUMI_BACKEND", "postgres://gaoling@db.example/state")
+    made = runner(stand_in)
+    assert made.home.variables()["PULUMI_BACKEND_URL"] == "postgres://gaoling@db.example/state"
+    assert made.home.local is None
+    monkeypatch.setenv("GAOLING_PULUMI_BACKEND", "postgres://gaoling:geheim@db.example/state")
+    result = gaoling("preview")
+    assert result.exit_code == 2
+    assert "found a password in the URL" in result.output
+    assert "geheim" not in result.output
