@@ -228,32 +228,26 @@ def declared(city: City, region: str) -> Observed:
 
 @dataclass(frozen=True)
 class Aggregate:
-    """A host aggregate that a platform stack declares: hosts of one kind in one zone."""
+    """A host aggregate that a platform stack declares; `zone` is empty where it makes none."""
 
     name: str
     zone: str
     hosts: tuple[str, ...]
-    metadata: Mapping[str, str]
 
 
 def aggregates(planning: Planning, region: str) -> tuple[Aggregate, ...]:
-    """Return the aggregates of a region, sorted by name: one a kind that names one.
+    """Return the aggregates of a region, sorted by name: the hosts of the kinds that name one.
 
     Only hosts that `capacity.yaml` declares: Nova refuses a host that it does not know, so one is
-    declared when it has come. Kinds with the same aggregate share it.
+    declared when it has come. Of kinds that share an aggregate the first says the zone.
     """
     kinds = {k.id: k for k in planning.kinds}
     found: dict[str, list[str]] = {}
     for host in planning.hosts:
-        kind = kinds[host.kind]
-        if host.region == region and kind.aggregate:
-            found.setdefault(kind.aggregate, []).append(host.name)
+        name = kinds[host.kind].aggregate
+        if host.region == region and name:
+            found.setdefault(name, []).append(host.name)
     zones = {k.aggregate: k.zone or "" for k in reversed(planning.kinds) if k.aggregate}
     return tuple(
-        Aggregate(name, zones[name], tuple(sorted(hosts)), {"gaoling_kind": _kinds(planning, name)})
-        for name, hosts in sorted(found.items())
+        Aggregate(name, zones[name], tuple(sorted(hosts))) for name, hosts in sorted(found.items())
     )
-
-
-def _kinds(planning: Planning, aggregate: str) -> str:
-    return ",".join(sorted(k.id for k in planning.kinds if k.aggregate == aggregate))

@@ -341,7 +341,22 @@ def test_a_report_says_what_is_assumed_and_what_is_not_measured():
 
 def test_aggregates_are_the_declared_hosts_by_kind():
     planning = read_planning(LAB)
-    assert aggregates(planning, "primary") == (
-        Aggregate("general", "", ("primary-cmp1",), {"gaoling_kind": "lab-host"}),
-    )
+    assert aggregates(planning, "primary") == (Aggregate("general", "", ("primary-cmp1",)),)
     assert aggregates(Planning(), "primary") == ()
+
+
+def test_kinds_may_share_an_aggregate_and_a_host_is_in_that_of_its_kind():
+    def kind(name, **more):
+        return Kind(id=name, name=name, vcpus=8, memory_gb=8, **more)
+
+    kinds = (kind("old", aggregate="general", zone="az1"), kind("new", aggregate="general"),
+             kind("fast", aggregate="fast"), kind("loose"))  # fmt: skip
+    hosts = [("h2", "new"), ("h1", "old"), ("h3", "loose"), ("h4", "fast")]
+    planning = Planning.model_validate(
+        {"kinds": kinds,
+         "hosts": [{"name": n, "region": "dr", "kind": k} for n, k in hosts]}
+    )  # fmt: skip
+    assert aggregates(planning, "dr") == (
+        Aggregate("fast", "", ("h4",)), Aggregate("general", "az1", ("h1", "h2"))
+    )  # fmt: skip
+    assert aggregates(planning, "primary") == ()
