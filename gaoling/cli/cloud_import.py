@@ -40,6 +40,7 @@ def import_(
 
     Example: `gaoling cloud import --system health --project old-health --write health.json`
     """
+    from gaoling.cli import cloud_flow
     from gaoling.cloud import importing
     from gaoling.cloud.connect import connect
     from gaoling.cloud.demand import home, project_name
@@ -61,7 +62,7 @@ def import_(
             "that is migrating or on the cloud, not planned and not classified"
         )
     name = stack_name(city, region, str(number))
-    runner = _runner(city, region, name)
+    runner, _ = cloud_flow.runner_for([region], [name], 1)
     connection = connect(runner.home.given, cloud_of(city, region))
     mine = project_of(connection, project or project_name(city, row))
     wanted = importing.read_preview(_preview(runner, name), row.id)
@@ -92,23 +93,6 @@ def _system(city: City, system: str, project: str) -> System:
         f"--system: found {system!r}, expected a system of the register ({known}); a project "
         "without a row needs one first, or --system says whose it is"
     )
-
-
-def _runner(city: City, region: str, name: str) -> Runner:
-    """Return a runner with that stack ready; ends with 2 when the credentials cannot be used."""
-    from gaoling.cloud import access
-    from gaoling.cloud.home import Home
-    from gaoling.cloud.run import Runner
-    from gaoling.cloud.stacks import stacks
-
-    home = Home(context.state(), context.access("cloud") / "clouds.yaml")
-    runner = Runner(home, city, lambda line: print(line, file=sys.stderr))
-    try:
-        runner.prepare([s for s in stacks(city, [region]) if s.name == name])
-    except access.AccessError as error:
-        print(f"gaoling: {error}", file=sys.stderr)
-        raise typer.Exit(2) from None
-    return runner
 
 
 def _preview(runner: Runner, stack: str) -> dict[str, Any]:
