@@ -49,14 +49,20 @@ class Recorder(pulumi.runtime.Mocks):
         self.resources.append(Resource(args.typ, args.name, args.inputs, args.provider or ""))
         if not args.typ.startswith(("openstack:", "pulumi:providers:")):
             return None, args.inputs
-        extra = {}
+        extra: dict[str, Any] = {}
         if args.typ == "openstack:networking/port:Port":
             extra = {"allFixedIps": ["10.64.0.5", "2001:db8::5"]}
+        if args.typ == "openstack:loadbalancer/loadBalancer:LoadBalancer":
+            extra = {"vipAddress": "2001:db8::9" if args.name.endswith("6") else "10.64.0.9"}
         return f"{args.name}-id", {**args.inputs, **extra}
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> Any:
         if args.token == "openstack:identity/getAuthScope:getAuthScope":
             return {"id": "scope", "userId": "user-admin"}
+        named = args.args.get("name", "found")
+        for kind in ("Role", "Group", "User"):
+            if args.token == f"openstack:identity/get{kind}:get{kind}":
+                return {"id": f"{kind.lower()} {named}", "name": named}
         return {"id": "found", "name": "found"}
 
     def of(self, kind: str) -> list[Resource]:
