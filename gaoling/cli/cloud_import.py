@@ -30,13 +30,19 @@ def import_(
     write: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the file there, and a second one.")
     ] = None,
+    complete: Annotated[
+        bool,
+        typer.Option("--complete", help="Afterwards: give the state what servers lack in it."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Write the files with which Pulumi takes over what a project has already.
 
     The system's row has to be in the register (migrating or on the cloud): a preview of its stack
-    says under which names. Nothing is changed, neither in the cloud nor in the state. Exit codes:
-    0 done, 1 nothing to import or no answer, 2 bad input.
+    says under which names. Nothing is changed, neither in the cloud nor in the state; only
+    --complete, run when all is imported, writes ports, user_data's hash and server groups of
+    imported servers into the state: Pulumi's provider does not read them, and would replace the
+    servers. Exit codes: 0 done, 1 nothing to import or no answer, 2 bad input.
 
     Example: `gaoling cloud import --system health --project old-health --write health.json`
     """
@@ -64,6 +70,9 @@ def import_(
     name = stack_name(city, region, str(number))
     runner, _ = cloud_flow.runner_for([region], [name], 1)
     connection = connect(runner.home.given, cloud_of(city, region))
+    if complete:
+        _complete(runner, name, connection, as_json)
+        return
     mine = project_of(connection, project or project_name(city, row))
     wanted = importing.read_preview(_preview(runner, name), row.id)
     found = importing.match(
@@ -72,6 +81,9 @@ def import_(
     made = importing.files(found)
     paths = _write(write, made) if write else []
     commands = _commands(made, paths, name, runner.home.config_file(name)) if paths else []
+    if paths and any("instance:Instance" in urn for urn in found.ids):
+        last = ["gaoling", "cloud", "import", "--system", row.id, "--region", region, "--complete"]
+        commands.insert(-1, shlex.join(last))
     if as_json:
         print(json.dumps(_json(found, made, commands), ensure_ascii=False, indent=1))
         return
@@ -116,6 +128,39 @@ def _preview(runner: Runner, stack: str) -> dict[str, Any]:
         text = "\n".join(said).strip() or done.stderr.strip() or f"exit {done.returncode}"
         raise ImportingError(f"{stack}: the preview failed: {text[-2000:]}")
     return found
+
+
+def _complete(runner: Runner, stack: str, connection: Any, as_json: bool) -> None:
+    """Write into the state what the provider did not read of the servers that it imported."""
+    from gaoling.cloud import importing_state, journal
+
+    held = json.loads(_pulumi(runner, ["stack", "export", "--stack", stack]))
+    made, done = importing_state.complete(held, lambda s: importing_state.known(connection, s))
+    if done:
+        _pulumi(runner, ["stack", "import", "--stack", stack], json.dumps(made))
+        journal.append(runner.home.state, "cloud import --complete", stack=stack, urns=done)
+    if as_json:
+        print(json.dumps({"stack": stack, "completed": done}, indent=1))
+        return
+    for urn in done:
+        print(f"补全（端口、user_data 摘要、反亲和组）：{urn}")
+    if not done:
+        print("没有需要补全的服务器")
+
+
+def _pulumi(runner: Runner, arguments: list[str], text: str | None = None) -> str:
+    """Return what a short command of the CLI prints. Raises ImportingError."""
+    from gaoling.cloud.importing import ImportingError
+    from gaoling.cloud.stacks import ROOT
+
+    done = subprocess.run(
+        ["pulumi", *arguments, "--non-interactive"],
+        cwd=ROOT, env=runner.home.environment(), input=text, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise ImportingError(f"pulumi {' '.join(arguments[:2])}: {done.stderr.strip()}")
+    return done.stdout
 
 
 def _write(path: Path, made: Files) -> list[Path]:

@@ -25,7 +25,8 @@ NETWORKING = "openstack:networking/"
 # what the provider does not read back: after the import a preview shows it as a change
 UNREAD = {
     "openstack:compute/instance:Instance":
-        "the provider reads neither the port, nor user_data, nor scheduler hints of a server",
+        "the provider reads neither the port, nor user_data, nor the server group of a server, "
+        "and would replace it: run --complete after the import",
     "openstack:objectstorage/container:Container":
         "the provider reads neither metadata nor the synchronisation of a container",
 }  # fmt: skip
@@ -263,10 +264,6 @@ def _protocol(name: str | None) -> str | None:
     return {"ipv6-icmp": "icmpv6", "icmp6": "icmpv6"}.get(name or "", name or None)
 
 
-def _server(m: _Matcher, wanted: Sequence[Wanted]) -> None:
-    _named(m, wanted)
-
-
 def _port(m: _Matcher, wanted: Sequence[Wanted]) -> None:
     """A port is that of its server; without a server the one with its name."""
     users = {s: w.urn for w in m.found.wanted for s in w.needs.get("networks", ())}
@@ -321,7 +318,7 @@ RULES: dict[str, Rule] = {
     "openstack:networking/secGroup:SecGroup": _named,
     "openstack:networking/secGroupRule:SecGroupRule": _rule,
     "openstack:compute/serverGroup:ServerGroup": _named,
-    "openstack:compute/instance:Instance": _server,
+    "openstack:compute/instance:Instance": _named,
     "openstack:networking/port:Port": _port,
     "openstack:blockstorage/volume:Volume": _volume,
     "openstack:compute/volumeAttach:VolumeAttach": _attachment,

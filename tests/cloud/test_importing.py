@@ -20,6 +20,7 @@ from gaoling.cloud.importing import (
     match,
     read_preview,
 )
+from gaoling.cloud.importing_state import Known, complete
 
 ROOT = Path(__file__).resolve().parents[2]
 ZONE = "gaoling:cloud:LandingZone"
@@ -346,3 +347,42 @@ def test_what_was_made_is_written_and_the_commands_name_it(tmp_path):
         ["pulumi", "import"], ["pulumi", "up"], ["pulumi", "import"], ["pulumi", "preview"],
     ]  # fmt: skip
     assert f"--target '{SCOPE}'" in said[1]
+
+
+# ---------------------------------------------------------------------------- the state
+def imported(port=""):
+    return {"version": 3, "deployment": {"resources": [
+        {"urn": urn(NETWORK, "clinic"), "type": NETWORK, "outputs": {}},
+        {"urn": urn(SERVER, "clinic-1"), "type": SERVER, "id": "vm1",
+         "inputs": {"name": "clinic-1", "networks": [{"name": "clinic"}]},
+         "outputs": {"name": "clinic-1", "userData": None,
+                     "networks": [{"mac": "fa:16:3e:00:00:01", "port": port, "uuid": "n"}]}},
+    ]}}  # fmt: skip
+
+
+def test_an_imported_server_gets_what_the_provider_does_not_read():
+    def ask(server):
+        assert server == "vm1"
+        return Known({"fa:16:3e:00:00:01": "port1"}, b"password: secret", "group1")
+
+    made, done = complete(imported(), ask)
+    assert done == [urn(SERVER, "clinic-1")]
+    server = made["deployment"]["resources"][1]
+    assert server["outputs"]["networks"] == [
+        {"mac": "fa:16:3e:00:00:01", "port": "port1", "uuid": "n"}
+    ]
+    assert server["inputs"]["networks"] == [{"__defaults": [], "port": "port1"}]
+    assert server["outputs"]["userData"] == "21a1ce9e31e04201b7b452537659c941177abebd"
+    assert server["outputs"]["schedulerHints"][0]["group"] == "group1"
+    assert "secret" not in json.dumps(made), "only the hash of user_data comes into the state"
+    assert complete(made, lambda _: pytest.fail("asked for a server that is whole")) == (made, [])
+
+
+def test_a_server_whose_port_is_not_found_changes_nothing():
+    with pytest.raises(ImportingError, match="found no port with MAC fa:16:3e:00:00:01, expected"):
+        complete(imported(), lambda _: Known({}, b"", ""))
+
+
+def test_a_state_without_imported_servers_stays_as_it_is():
+    whole = imported(port="p")
+    assert complete(whole, lambda _: pytest.fail("asked")) == (whole, [])
