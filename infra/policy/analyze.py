@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from gaoling.city import City
-from gaoling.cloud.home import POLICY_PACK, Home
+from gaoling.cloud.home import Home
 from gaoling.cloud.stacks import ROOT, Stack
 from infra.policy.exemptions import Exemption
 from infra.policy.model import Language
@@ -88,8 +88,9 @@ def analyze(
 def _judge(
     stack: str, environment: Mapping[str, str], exemptions: Sequence[Exemption]
 ) -> Judgement:
+    # the pack is in the environment (PULUMI_OPTION_POLICY_PACK): named here too, it would run twice
     command = ["pulumi", "policy", "analyze", "--json", "--stack", stack]
-    command += ["--policy-pack", str(POLICY_PACK), "--non-interactive", "--color", "never"]
+    command += ["--non-interactive", "--color", "never"]
     done = subprocess.run(
         command,
         cwd=ROOT,

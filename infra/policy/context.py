@@ -36,13 +36,13 @@ def context_of(stack: str, config: Mapping[str, Any], given: str = "") -> Contex
     folder = _folder(stack, config, given)
     if folder is None:
         return Context(Facts(today()))
+    facts = Facts(today())
     try:
         city = read_city(folder)
-        found = read_exemptions(folder, today(), city.system)
+        facts = facts_of(city, str(config.get("gaoling:region") or _region(stack, city)))
+        return Context(facts, read_exemptions(folder, facts.today, city.system))
     except RegisterError as error:
-        return Context(Facts(today()), faults=tuple(error.faults))
-    region = str(config.get("gaoling:region") or _region(stack, city))
-    return Context(facts_of(city, region), found)
+        return Context(facts, faults=tuple(error.faults))
 
 
 def facts_of(city: City, region: str) -> Facts:

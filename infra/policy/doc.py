@@ -21,7 +21,7 @@ The rules are run with every `pulumi preview` and `up` (`gaoling cloud env` expo
 ```
 gaoling cloud policy [--stack S] [--json]   every stack's state; exit code 3 when a rule is broken
 gaoling cloud policy --rules                the table below
-pulumi policy analyze -s lab-primary-0 --policy-pack infra/policy   the same, by hand
+pulumi policy analyze -s lab-primary-0      the same, by hand, with those exports
 ```
 
 All are mandatory. A rule *before* looks at each resource as it is asked for, and stops it before it

@@ -19,6 +19,7 @@ from pulumi_policy import (
     StackValidationArgs,
     StackValidationPolicy,
 )
+from pulumi_policy import policy as sdk
 from pulumi_policy.proxy import UnknownValueError
 
 from infra.policy.context import Context, context_of, given_city
@@ -35,13 +36,25 @@ WHOLE = "exemptions"
 EXEMPT = "exempt"
 EXEMPT_STACK = "exempt-stack"
 Scope = Literal["resource", "stack"]
+_CONFIG: dict[str, str] = {}
 Policy = ResourceValidationPolicy | StackValidationPolicy
 # a finding, and the rule that it breaks
 Said = tuple[Rule, Finding, Exemption | None]
 
 
+class _Servicer(sdk._PolicyAnalyzerServicer):
+    """The SDK's own, which drops the stack's configuration: ours keeps city and region."""
+
+    def ConfigureStack(self, request: Any, context: Any) -> Any:  # noqa: N802
+        for name in ("gaoling:city", "gaoling:region"):
+            if name in request.config:
+                _CONFIG[name] = request.config[name]
+        return super().ConfigureStack(request, context)
+
+
 def pack() -> PolicyPack:
     """Serve the pack until the engine is done with it."""
+    sdk._PolicyAnalyzerServicer = _Servicer  # type: ignore[misc]
     return PolicyPack(
         NAME,
         enforcement_level=EnforcementLevel.MANDATORY,
@@ -206,4 +219,4 @@ def _stack_of(urn: str) -> str:
 
 @cache
 def _context(stack: str) -> Context:
-    return context_of(stack, pulumi.runtime.get_config_env(), given_city())
+    return context_of(stack, pulumi.runtime.get_config_env() | _CONFIG, given_city())
