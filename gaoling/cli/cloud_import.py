@@ -134,10 +134,10 @@ def _complete(runner: Runner, stack: str, connection: Any, as_json: bool) -> Non
     """Write into the state what the provider did not read of the servers that it imported."""
     from gaoling.cloud import importing_state, journal
 
-    held = json.loads(_pulumi(runner, ["stack", "export", "--stack", stack]))
+    held = json.loads(runner.pulumi(["stack", "export", "--stack", stack]))
     made, done = importing_state.complete(held, lambda s: importing_state.known(connection, s))
     if done:
-        _pulumi(runner, ["stack", "import", "--stack", stack], json.dumps(made))
+        runner.pulumi(["stack", "import", "--stack", stack], stdin=json.dumps(made))
         journal.append(runner.home.state, "cloud import --complete", stack=stack, urns=done)
     if as_json:
         print(json.dumps({"stack": stack, "completed": done}, indent=1))
@@ -146,21 +146,6 @@ def _complete(runner: Runner, stack: str, connection: Any, as_json: bool) -> Non
         print(f"补全（端口、user_data 摘要、反亲和组）：{urn}")
     if not done:
         print("没有需要补全的服务器")
-
-
-def _pulumi(runner: Runner, arguments: list[str], text: str | None = None) -> str:
-    """Return what a short command of the CLI prints. Raises ImportingError."""
-    from gaoling.cloud.importing import ImportingError
-    from gaoling.cloud.stacks import ROOT
-
-    done = subprocess.run(
-        ["pulumi", *arguments, "--non-interactive"],
-        cwd=ROOT, env=runner.home.environment(), input=text, capture_output=True, text=True,
-        check=False,
-    )  # fmt: skip
-    if done.returncode:
-        raise ImportingError(f"pulumi {' '.join(arguments[:2])}: {done.stderr.strip()}")
-    return done.stdout
 
 
 def _write(path: Path, made: Files) -> list[Path]:
