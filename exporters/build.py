@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from exporters.base import Collector, Context
 from exporters.capacity import Capacity, through
 from exporters.cloud import clouds
+from exporters.drift import Drift, looker
 from exporters.extranet_routers import ExtranetRouters
 from exporters.extranet_sites import ExtranetSites
 from exporters.rates import RatesCollector
@@ -19,6 +21,7 @@ from exporters.targets import Targets
 from gaoling.addressing import plan_city, read_lock
 from gaoling.city import City, read_city
 from gaoling.cloud.capacity_history import file_of
+from gaoling.cloud.drift_declared import read as read_declared
 from gaoling.evidence import Store
 from gaoling.network.journal import Journal, families_in_service, fingerprints
 
@@ -71,6 +74,7 @@ def build(
         Recovery(),
         ExtranetRouters(SshRunner(access, run, persist=0)),
         Capacity(through(clouds_file), file_of(state, city.settings.id)),
+        Drift(looker(clouds_file), partial(read_declared, state / "declared.json")),
         RatesCollector(),
         Targets(),
     ]

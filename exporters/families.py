@@ -33,6 +33,10 @@ HELP: Mapping[str, str] = {
     "gaoling_recovery_point_age_seconds": "Age of the newest sentinel object readable in the"
     " other region.",
     "gaoling_recovery_objective_seconds": "Recovery point objective of the system's policy.",
+    "gaoling_cloud_drift": "Differences between the cloud and what the stacks hold, by region,"
+    " system and kind: changed, missing, foreign or orphan.",
+    "gaoling_cloud_declared_timestamp_seconds": "Time when what the stacks hold was read from"
+    " their states.",
     "gaoling_target_info": "A target of the register.",
     "gaoling_target_ratio": "Value of a target.",
     "gaoling_target_deadline_timestamp_seconds": "End of a target's last day, Asia/Shanghai.",

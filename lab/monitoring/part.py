@@ -32,6 +32,7 @@ UIDS = {"prometheus": 61301, "alertmanager": 61302, "grafana": 61304}
 EXPORTER_USER = "prometheus"
 SCALE = 0.25  # of the exporter's intervals: the lab shows a change soon
 JOURNAL = STATE / "work" / "network" / CITY.name / "journal.jsonl"
+DECLARED = STATE / "work" / "pulumi" / f"{CITY.name}.declared.json"  # what the stacks hold
 
 
 def _grafana() -> str | None:
@@ -151,7 +152,8 @@ def _exporter(account: pwd.struct_passwd | None) -> list[Service]:
         "--interval-scale": SCALE,
     }
     words = [str(w) for pair in arguments.items() for w in pair]
-    carried = [JOURNAL, state / "journal.jsonl", _clouds(), state / "clouds.yaml"]
+    carried = [JOURNAL, state / "journal.jsonl", _clouds(), state / "clouds.yaml",
+               DECLARED, state / "declared.json"]  # fmt: skip
     python = [sys.executable, "-P", "-m"]
     env = {
         "PYTHONDONTWRITEBYTECODE": "1",

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace as Thing
 from typing import Any
 
+from exporters.drift import Drift
 from gaoling.city import read_city
 from gaoling.cloud import syncpair
 from gaoling.cloud.drift import Report
@@ -245,6 +246,9 @@ class World:
     def report(self, *regions: str) -> Report:
         seen = {r: self.look(r) for r in regions or ("primary", "dr")}
         return compare(self.city, self.declared, seen)
+
+    def collector(self) -> Drift:
+        return Drift(lambda region, city: self.look(region), lambda: self.declared)
 
     def found(self) -> list[tuple[str, ...]]:
         """Return what was found in both regions, short."""

@@ -23,6 +23,7 @@ from exporters.recovery import Recovery
 from exporters.schedule import Schedule
 from exporters.systems import Systems
 from exporters.targets import Targets
+from tests.cloud.drift_world import World as DriftWorld
 
 GOLDEN = Path(__file__).with_name("golden.prom")
 
@@ -30,7 +31,8 @@ GOLDEN = Path(__file__).with_name("golden.prom")
 def whole(world) -> Schedule:
     world.grow()
     collectors = [ExtranetSites(), Systems(), Recovery(), ExtranetRouters(world.script),
-                  world.capacity(), RatesCollector(), Targets()]  # fmt: skip
+                  world.capacity(), DriftWorld().collector(), RatesCollector(),
+                  Targets()]  # fmt: skip
     return Schedule(world.context, collectors)
 
 
