@@ -147,6 +147,17 @@ def _cloud(layout: Layout) -> list[Any]:
               description="以写入主中心、在灾备中心读到的哨兵对象计，不问任何程序自己的说法。"),
         course(layout, "恢复点时长",
                {"{{system}}": "gaoling_recovery_point_age_seconds"}, "s"),
+        sheet(layout, "漂移（云上与所声明不符）", [
+            f'sum by (system) (gaoling_cloud_drift{{kind="{kind}"}}) > 0'
+            for kind in ("changed", "missing", "foreign", "orphan")
+        ], {"system": "系统", "Value #A": "已变更", "Value #B": "缺失", "Value #C": "外来",
+            "Value #D": "孤儿"},
+              dict.fromkeys(("已变更", "缺失", "外来", "孤儿"), "short"), by="system",
+              description="空表即无漂移，但先看采集“drift”是否成功。详情：gaoling cloud drift。"),
+        figure(layout, "漂移合计", {"{{region}}": "sum by (region) (gaoling_cloud_drift)"}, "short",
+               steps=((None, GREEN), (1, AMBER)), height=8),
+        figure(layout, "声明读取于", {"距今": "time() - gaoling_cloud_declared_timestamp_seconds"},
+               "s", height=8),
     ]  # fmt: skip
 
 
