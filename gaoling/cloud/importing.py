@@ -20,7 +20,7 @@ UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"  # how the engine writes what i
 ZONE = "gaoling:cloud:LandingZone"
 STACK = "pulumi:pulumi:Stack"
 PROVIDER = "pulumi:providers:"
-NETWORKING = "openstack:networking/"
+PROJECT = "openstack:identity/project:Project"
 
 # what the provider does not read back: after the import a preview shows it as a change
 UNREAD = {
@@ -156,7 +156,9 @@ def match(
         (w, "nothing like it in the project")
         for w in todo if w.urn not in matcher.found.ids and w.urn not in told
     ]  # fmt: skip
-    matcher.found.left = [i for i in matcher.items if i.key not in matcher.claimed]
+    matcher.found.left = [
+        i for i in matcher.items if i.key not in matcher.claimed and i.kind != PROJECT
+    ]
     return matcher.found
 
 
@@ -306,7 +308,7 @@ def _container(m: _Matcher, wanted: Sequence[Wanted]) -> None:
 
 # in this order: each may lean on what was found before it
 RULES: dict[str, Rule] = {
-    "openstack:identity/project:Project": _project,
+    PROJECT: _project,
     "openstack:identity/roleAssignment:RoleAssignment": _role,
     "openstack:compute/quotaSetV2:QuotaSetV2": _quota,
     "openstack:networking/quotaV2:QuotaV2": _quota,
@@ -351,6 +353,8 @@ def files(found: Match) -> Files:
     then = [w for w in found.wanted if w.urn in found.ids and w.provider in late]
     # what a target depends on must be in the state or be a target too
     targets: dict[str, None] = {}
+    if late:  # the provider knows its project by the name that the program gives it
+        targets |= {w.urn: None for w, _ in found.differing if w.type == PROJECT}
     for urn in sorted(late):
         for needed in by_urn[urn].dependencies:
             if needed in by_urn and by_urn[needed].new and needed not in found.ids:

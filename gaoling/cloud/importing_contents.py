@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from keystoneauth1.exceptions import Unauthorized
+
 from gaoling.cloud.importing import ImportingError, Item
 
 # kinds that Pulumi's program has no place for: listed, so that nobody believes them imported
@@ -46,10 +48,14 @@ def _all(cloud: Any, project: Any) -> Iterator[Item]:
                    {"user": user, "group": group, "role": role})  # fmt: skip
     yield from _networking(cloud, mine)
     yield from _compute(cloud, mine)
-    scoped = cloud.connect_as_project(project.name)
-    if scoped.has_service("object-store"):
-        for one in scoped.object_store.containers():
-            yield Item("openstack:objectstorage/container:Container", one.name, one.name)
+    try:
+        scoped = cloud.connect_as_project({"id": mine, "name": project.name})
+        if scoped.has_service("object-store"):
+            for one in scoped.object_store.containers():
+                yield Item("openstack:objectstorage/container:Container", one.name, one.name)
+    except Unauthorized:
+        # they are not lost: Swift answers the creation of one that is there by leaving it as it is
+        yield Item(f"{OUTSIDE}containers, not read: our account has no role in it", mine, "")
 
 
 def _networking(cloud: Any, mine: str) -> Iterator[Item]:

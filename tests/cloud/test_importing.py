@@ -279,6 +279,15 @@ def test_what_a_target_depends_on_and_nobody_has_is_a_target_too():
     assert files(found(without_role)).targets == (urn(ROLE, "clinic", ZONE), SCOPE)
 
 
+def test_a_project_of_another_name_gets_its_name_before_its_provider():
+    items = [replace(i, name="old") if i.kind == PROJECT else i for i in by_hand()]
+    result = found(items)
+    assert ("clinic", "name is old, the program says lab-clinic") in [
+        (w.name, how) for w, how in result.differing
+    ]
+    assert files(result).targets == (urn(PROJECT, "clinic", ZONE), SCOPE)
+
+
 def test_with_the_provider_in_the_state_one_file_is_enough():
     data = preview()
     for step in data["steps"]:
