@@ -38,6 +38,13 @@ def drift(
         bool,
         typer.Option("--probe-only", help="Without Pulumi's refresh: seconds, and no toolchain."),
     ] = False,
+    note: Annotated[
+        bool,
+        typer.Option(
+            "--note",
+            help="Only write down what the stacks hold, for the exporter; after a plain pulumi up.",
+        ),
+    ] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Stacks refreshed at once.")] = JOBS,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -51,7 +58,7 @@ def drift(
     """
     from gaoling.cloud import access, drift_compare
     from gaoling.cloud.drift import Report, merged, selected
-    from gaoling.cloud.drift_declared import DeclaredError, remember
+    from gaoling.cloud.drift_declared import DeclaredError, path_of, remember
     from gaoling.cloud.drift_refresh import findings
     from gaoling.cloud.home import Home
 
@@ -60,11 +67,15 @@ def drift(
     systems = _systems(city, department)
     home = Home(context.state(), context.access("cloud") / "clouds.yaml")
     try:
-        _entries(city, home, regions)
+        if not note:
+            _entries(city, home, regions)
         declared = remember(home, city)
     except (access.AccessError, DeclaredError) as error:
         _say(f"gaoling: {error}")
         raise typer.Exit(2) from None
+    if note:
+        print(f"{len(declared.held)} resources: {path_of(home, city)}")
+        return
     begin = time.monotonic()
     with ThreadPoolExecutor(2) as pool:
         probe = pool.submit(_probe, city, home, regions)

@@ -157,8 +157,8 @@ def remember(home: Home, city: City) -> Declared:
     found = Declared(city.settings.id, time.time())
     for stack in stacks(city):
         found.held += held(city.settings.id, stack.region, resources(home, stack), secret)
-    home.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found.write(path_of(home, city))
+    if home.folder.exists():  # where no stack was ever run there is nothing to write, nor a place
+        found.write(path_of(home, city))
     return found
 
 

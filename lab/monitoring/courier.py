@@ -2,23 +2,29 @@
 
 The journal of changes and clouds.yaml belong to the operator. The exporter is another user, so that
 it can change neither; it gets a copy whenever they change. In a city this is a group or an ACL. A
-new extranet has new keys: the exporter's access is written anew then.
+new extranet has new keys: the exporter's access is written anew then. A plain `pulumi up` tells
+nobody what the stacks hold since: that is noted here once the states are quiet, in a city by a
+timer.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from lab.errors import LabError
+from lab.inventory import CITY
 from lab.paths import STATE
 
 SECONDS = 2.0
 KEY = STATE / "extranet" / "keys" / "exporter"
+STATES = STATE / "work" / "pulumi" / "state" / ".pulumi" / "stacks"
+QUIET = 20.0  # seconds since a state was last written: a run writes one every second
 
 
 def carry(source: Path, target: Path, uid: int) -> bool:
@@ -60,12 +66,30 @@ def renew_access(folder: Path, uid: int, known: int) -> int:
     return now
 
 
+def note_stacks(known: float) -> float:
+    """Have what the stacks hold noted if their states are others than those of `known`, and quiet.
+
+    Returns what stands for the states that were noted. Raises OSError.
+    """
+    now = max((p.stat().st_mtime for p in STATES.rglob("*.json")), default=0.0)
+    if now == known or time.time() - now < QUIET:
+        return known
+    # in a process of its own: what it imports is not kept in memory
+    code = "from gaoling.cli.main import main; main()"
+    command = [sys.executable, "-P", "-c", code, "--city", CITY.name, "cloud", "drift", "--note"]
+    subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
+    return now
+
+
 def main(arguments: Sequence[str]) -> None:
     """Carry for ever: UID, the folder of the exporter's access, then pairs of source and target."""
     uid, access = int(arguments[0]), Path(arguments[1])
     files = [Path(a) for a in arguments[2:]]
     known = 0
+    noted = 0.0
     while True:
+        with contextlib.suppress(OSError):
+            noted = note_stacks(noted)
         for source, target in zip(files[::2], files[1::2], strict=True):
             with contextlib.suppress(OSError):  # tried again
                 carry(source, target, uid)

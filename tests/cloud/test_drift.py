@@ -384,7 +384,10 @@ class TestCommand:
         def command(*arguments):
             from gaoling.cli.cloud import app
 
-            given = ["drift", "--probe-only", *arguments]
+            given = [
+                "drift",
+                *(arguments if "--note" in arguments else ("--probe-only", *arguments)),
+            ]
             return CliRunner().invoke(app, given, catch_exceptions=False)
 
         return command
@@ -429,6 +432,13 @@ class TestCommand:
         assert run("--region", "dr").exit_code == 0
         assert run("--department", "data-bureau").exit_code == 0
         assert run("--department", "health-commission").exit_code == 3
+
+    def test_to_note_what_is_held_asks_no_cloud(self, run, world, tmp_path):
+        path = tmp_path / "state/pulumi/lab.declared.json"
+        done = run("--note")
+        assert (done.exit_code, path.exists()) == (0, True)
+        assert f"25 resources: {path}" in done.output.replace("\n", "")
+        assert world.primary.calls == []
 
     def test_bad_input_is_2(self, run, tmp_path):
         done = run("--region", "north")

@@ -102,6 +102,30 @@ class TestCourier:
         assert not target.exists()
 
 
+class TestStacksAreNoted:
+    @pytest.fixture
+    def ran(self, tmp_path, monkeypatch):
+        found = []
+        monkeypatch.setattr(courier, "STATES", tmp_path)
+        monkeypatch.setattr(courier.subprocess, "run", lambda argv, **_: found.append(argv))
+        return found
+
+    def test_once_when_they_are_quiet(self, ran, tmp_path):
+        state = tmp_path / "gaoling" / "lab-primary-0.json"
+        state.parent.mkdir()
+        state.write_text("{}")
+        assert courier.note_stacks(0.0) == 0.0  # it is being written
+        assert ran == []
+        os.utime(state, (1000, 1000))
+        assert courier.note_stacks(0.0) == 1000
+        assert courier.note_stacks(1000) == 1000
+        assert [argv[-5:] for argv in ran] == [["--city", "lab", "cloud", "drift", "--note"]]
+
+    def test_without_stacks_nothing_is_run(self, ran):
+        assert courier.note_stacks(0.0) == 0.0
+        assert ran == []
+
+
 @pytest.mark.monitoring
 class TestRunning:
     """In the lab: what runs is healthy, and a second `up` restarts nothing."""
