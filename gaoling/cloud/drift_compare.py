@@ -112,6 +112,7 @@ class _Region:
 
     def _strays(self) -> Iterator[Finding]:
         held: dict[str, set[str]] = {}
+        others = set(self._declared.others)
         for one in self._declared.held:
             rows = PROBED[one.type].rows
             if one.region == self._region or rows == "project":
@@ -120,7 +121,9 @@ class _Region:
             if rows == "project" and not self._home:
                 continue  # projects are of the whole cloud: the first region speaks of them
             for identity, row in self._observed.get(rows).items():
-                if identity in held.get(rows, ()) or self._is_of_another(rows, row, held):
+                if identity in others or identity in held.get(rows, ()):
+                    continue
+                if self._is_of_another(rows, row, held):
                     continue
                 if (place := self._place(rows, row)) is None:
                     continue
@@ -164,7 +167,7 @@ class _Region:
                 return device not in held.get("server", ())
             if owner.startswith("network:router_interface"):
                 return device not in held.get("router", ())
-            return bool(owner.startswith("network:"))
+            return bool(owner)  # a service's own: DHCP, a router's gateway, a load balancer
         return False
 
 

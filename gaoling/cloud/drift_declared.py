@@ -18,7 +18,7 @@ from typing import Any
 from gaoling.city import City
 from gaoling.cloud import syncpair
 from gaoling.cloud.home import Home
-from gaoling.cloud.stacks import PROJECT, Stack, stacks
+from gaoling.cloud.stacks import PROJECT, stacks
 
 ZONE = "gaoling:cloud:LandingZone"
 VERSION = 1
@@ -104,11 +104,15 @@ def resource(kind: str, name: str) -> str:
 
 @dataclass
 class Declared:
-    """What the stacks of a city hold, and when that was read from their states."""
+    """What the stacks of a city hold, and when that was read from their states.
+
+    `others` are the ids of what other stacks beside them hold: those of another city.
+    """
 
     city: str
     at: float
     held: list[Held] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
 
     def systems(self, region: str) -> set[str]:
         return {h.system for h in self.held if h.region == region and h.system}
@@ -119,7 +123,7 @@ class Declared:
 
     def write(self, path: Path) -> None:
         """Write it where the exporter finds it: whole or not at all, for its owner alone."""
-        data = {"version": VERSION, "city": self.city, "at": self.at}
+        data = {"version": VERSION, "city": self.city, "at": self.at, "others": self.others}
         rows = [asdict(h) for h in self.held]
         fresh = path.with_name(f".{path.name}.{os.getpid()}")
         with os.fdopen(os.open(fresh, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as file:
@@ -145,7 +149,8 @@ def read(path: Path) -> Declared:
         raise DeclaredError(f"{path}: {error}, expected what the stacks hold") from None
     if not isinstance(data, dict) or data.get("version") != VERSION:
         raise DeclaredError(f"{path}: expected version {VERSION} of what the stacks hold")
-    return Declared(data["city"], data["at"], [Held(**row) for row in data["held"]])
+    rows = [Held(**row) for row in data["held"]]
+    return Declared(data["city"], data["at"], rows, data["others"])
 
 
 def remember(home: Home, city: City) -> Declared:
@@ -155,20 +160,29 @@ def remember(home: Home, city: City) -> Declared:
     """
     secret = home.sync_secret.read_text(encoding="utf-8") if home.sync_secret.exists() else ""
     found = Declared(city.settings.id, time.time())
-    for stack in stacks(city):
-        found.held += held(city.settings.id, stack.region, resources(home, stack), secret)
+    mine = stacks(city)
+    for stack in mine:
+        rows = resources(home, stack.name)
+        found.held += held(city.settings.id, stack.region, rows, secret)
+    beside = {path.stem for path in _folder(home).glob("*.json")} - {s.name for s in mine}
+    for name in sorted(beside):
+        found.others += [row["id"] for row in resources(home, name) if row.get("id")]
     if home.folder.exists():  # where no stack was ever run there is nothing to write, nor a place
         found.write(path_of(home, city))
     return found
 
 
-def resources(home: Home, stack: Stack) -> Sequence[Mapping[str, Any]]:
+def _folder(home: Home) -> Path:
+    return home.backend / ".pulumi" / "stacks" / PROJECT
+
+
+def resources(home: Home, stack: str) -> Sequence[Mapping[str, Any]]:
     """Return the resources of a stack's state; none where it has never been run.
 
     A file backend's state is read as it lies there: the CLI takes a second a stack for the same.
     Raises DeclaredError.
     """
-    path = home.backend / ".pulumi" / "stacks" / PROJECT / f"{stack.name}.json"
+    path = _folder(home) / f"{stack}.json"
     try:
         if path.exists():
             latest = json.loads(path.read_text(encoding="utf-8"))["checkpoint"].get("latest")
@@ -187,9 +201,9 @@ def _file_backend(home: Home) -> bool:
     return home.variables()["PULUMI_BACKEND_URL"].startswith("file:")
 
 
-def _exported(home: Home, stack: Stack) -> dict[str, Any]:
+def _exported(home: Home, stack: str) -> dict[str, Any]:
     done = subprocess.run(
-        ["pulumi", "stack", "export", "--stack", stack.name, "--non-interactive"],
+        ["pulumi", "stack", "export", "--stack", stack, "--non-interactive"],
         cwd=home.stacks,
         env=home.environment(),
         stdin=subprocess.DEVNULL,
@@ -200,7 +214,7 @@ def _exported(home: Home, stack: Stack) -> dict[str, Any]:
     if "no stack named" in done.stderr:
         return {"deployment": None}
     if done.returncode:
-        raise DeclaredError(f"pulumi stack export {stack.name}: {done.stderr.strip()}")
+        raise DeclaredError(f"pulumi stack export {stack}: {done.stderr.strip()}")
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 

@@ -179,6 +179,18 @@ class TestStrays:
         world.primary.volumes.append(volume("v2", "x", "p-scratch"))
         assert world.found() == []
 
+    def test_what_another_stack_of_the_same_backend_holds_is_no_orphan(self, world):
+        world.primary.networks.append(
+            neutron("n2", "shared-services", ["gaoling"], is_admin_state_up=True, is_shared=True,
+                    is_router_external=False)
+        )  # fmt: skip
+        world.primary.networks[-1].project_id = "p-admin"
+        assert [f[:4] for f in world.found()] == [
+            ("orphan", "primary", "", "Network shared-services")
+        ]
+        world.declared.others = ["n2"]
+        assert world.found() == []
+
     def test_what_goes_with_a_stray_is_not_told_again(self, world):
         world.primary.networks.append(
             neutron("n2", "tmp", is_admin_state_up=True, is_shared=False,
@@ -276,7 +288,11 @@ class TestDeclared:
         home.sync_secret.write_text(SECRET)
         for region in ("primary", "dr"):
             write_state(home.backend, region)
+        other = write_state(home.backend, "primary")
+        other.rename(other.with_name("scratch-primary-0.json"))
+        write_state(home.backend, "primary")
         made = drift_declared.remember(home, LAB)
+        assert "vm" in made.others
         path = drift_declared.path_of(home, LAB)
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert drift_declared.read(path) == made
