@@ -20,6 +20,9 @@ IDEMPOTENT = (
     "openstack:networking/quotaV2:QuotaV2",
     "openstack:blockstorage/quoteSetV3:QuoteSetV3",
     "openstack:identity/roleAssignment:RoleAssignment",
+    "openstack:blockstorage/qosAssociationV3:QosAssociationV3",
+    "openstack:loadbalancer/quota:Quota",
+    "openstack:loadbalancer/members:Members",
     "openstack:objectstorage/container:Container",
     "openstack:objectstorage/containerObject:ContainerObject",
 )
@@ -127,6 +130,68 @@ def _a_project(cloud: Any, given: Inputs) -> Iterator[Found]:
         yield one.id, ""
 
 
+def _sharing(cloud: Any, given: Inputs) -> Iterator[Found]:
+    wanted = {"object_id": given["objectId"], "action": given["action"],
+              "target_project_id": given["targetTenant"]}  # fmt: skip
+    for one in cloud.network.rbac_policies(object_id=given["objectId"]):
+        if all(getattr(one, name) == value for name, value in wanted.items()):
+            yield one.id, ""
+
+
+def _volume_type(cloud: Any, given: Inputs) -> Iterator[Found]:
+    for one in cloud.block_storage.types(is_public=None):
+        if one.name == given["name"]:
+            yield one.id, ""
+
+
+def _qos(cloud: Any, given: Inputs) -> Iterator[Found]:
+    for one in cloud.block_storage.get("/qos-specs").json()["qos_specs"]:
+        if one["name"] == given["name"]:
+            yield one["id"], ""
+
+
+def _aggregate(cloud: Any, given: Inputs) -> Iterator[Found]:
+    for one in cloud.compute.aggregates():
+        if one.name == given["name"]:
+            yield str(one.id), ""
+
+
+def _credential(cloud: Any, given: Inputs) -> Iterator[Found]:
+    for one in cloud.identity.application_credentials(user=cloud.current_user_id):
+        if one.name == given["name"] and one.project_id in (None, _project(cloud)):
+            yield one.id, ""
+
+
+def _balanced(kind: str) -> Finder:
+    """Return the finder of a kind of Octavia's by its name in the project."""
+
+    def find(cloud: Any, given: Inputs) -> Iterator[Found]:
+        for one in getattr(cloud.load_balancer, kind)(project_id=_project(cloud)):
+            if one.name == given["name"]:
+                yield one.id, "ERROR" if one.provisioning_status == "ERROR" else ""
+
+    return find
+
+
+def _zone(cloud: Any, given: Inputs) -> Iterator[Found]:
+    for one in cloud.dns.zones(name=given["name"]):
+        yield one.id, ""
+
+
+def _record(cloud: Any, given: Inputs) -> Iterator[Found]:
+    for one in cloud.dns.recordsets(given["zoneId"]):
+        if (one.name, one.type) == (given["name"], given["type"]):
+            yield f"{given['zoneId']}/{one.id}", ""
+
+
+def _forget_credential(cloud: Any, identity: str) -> None:
+    cloud.identity.delete_application_credential(cloud.current_user_id, identity)
+
+
+# Of no use to anybody once the answer is lost, since it held the secret; the name is taken though
+VAIN: dict[str, Callable[[Any, str], None]] = {
+    "openstack:identity/applicationCredential:ApplicationCredential": _forget_credential,
+}
 FINDERS: dict[str, Finder] = {
     "openstack:networking/network:Network": _network,
     "openstack:networking/subnet:Subnet": _subnet,
@@ -144,4 +209,15 @@ FINDERS: dict[str, Finder] = {
     "openstack:blockstorage/volume:Volume": _volume,
     "openstack:images/image:Image": _image,
     "openstack:identity/project:Project": _a_project,
+    "openstack:identity/applicationCredential:ApplicationCredential": _credential,
+    "openstack:networking/rbacPolicyV2:RbacPolicyV2": _sharing,
+    "openstack:blockstorage/volumeTypeV3:VolumeTypeV3": _volume_type,
+    "openstack:blockstorage/qosV3:QosV3": _qos,
+    "openstack:compute/aggregateV2:AggregateV2": _aggregate,
+    "openstack:loadbalancer/loadBalancer:LoadBalancer": _balanced("load_balancers"),
+    "openstack:loadbalancer/listener:Listener": _balanced("listeners"),
+    "openstack:loadbalancer/pool:Pool": _balanced("pools"),
+    "openstack:loadbalancer/monitor:Monitor": _balanced("health_monitors"),
+    "openstack:dns/zone:Zone": _zone,
+    "openstack:dns/recordSet:RecordSet": _record,
 }

@@ -90,6 +90,15 @@ class _Resumed:
 
     def _take(self, deployment: dict[str, Any], found: Settled, cleared: bool) -> None:
         """Write what was found into the state."""
+        if found.removed:
+            gone = [urn for urn, _ in found.removed]
+            journal.append(
+                self._runner.home.state, "cloud adopt", stack=self._stack.name, gone=gone
+            )
+        for urn, identity in found.removed:
+            self._runner.say(f"{self._stack.name}: {_named(urn)} {identity} was made by a run that "
+                             "was cut off, and its secret is lost: removed, the next up makes "
+                             "another")  # fmt: skip
         if not found.adopted and not cleared:
             return
         runner, name = self._runner, self._stack.name

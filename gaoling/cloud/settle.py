@@ -3,7 +3,7 @@
 A run may be killed while the cloud makes something, or the answer of a service may be lost after
 the work was done. The state knows nothing of it then, and the next run would make it twice. So each
 such create is looked up in the cloud: what is there is taken into the state, what is not is made by
-the next run. Nothing is deleted here.
+the next run. Nothing is deleted here but a credential whose only secret went with the answer.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from gaoling.cloud.events import EventLog, Progress
-from gaoling.cloud.finders import BROKEN, FINDERS, IDEMPOTENT, UNREADY, Found
+from gaoling.cloud.finders import BROKEN, FINDERS, IDEMPOTENT, UNREADY, VAIN, Found
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"  # the engine's mark for what is not known yet
 SECRET = "[secret]"  # noqa: S105 (what the engine writes in place of one)
@@ -100,6 +100,7 @@ class Settled:
 
     adopted: list[tuple[str, str]] = field(default_factory=list)  # URN, id
     absent: list[str] = field(default_factory=list)
+    removed: list[tuple[str, str]] = field(default_factory=list)  # its only secret was lost
     waiting: list[str] = field(default_factory=list)  # what they hang on is not known yet
 
 
@@ -136,6 +137,10 @@ def settle(
         found = _look(create, _entry_of(create, held, frames), connection, ids, young)
         if found is None:
             result.absent.append(urn)
+            continue
+        if kind in VAIN:
+            VAIN[kind](connection(_entry_of(create, held, frames)), found[0])
+            result.removed.append((urn, found[0]))
             continue
         for one in (*_frames(create, held, frames), _resource(create, *found)):
             held[one["urn"]] = one

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import socket
 import stat
 import sys
+import threading
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -442,3 +446,65 @@ def test_the_backend_may_be_elsewhere_and_has_no_password(stand_in, monkeypatch)
     assert result.exit_code == 2
     assert "found a password in the URL" in result.output
     assert "geheim" not in result.output
+
+
+def test_ctrl_c_names_what_is_in_hand_and_what_was_not_begun(stand_in):
+    holds(stand_in, *ALL)
+    play(stand_in, "preview-lab-primary-0", step("create"))
+    play(stand_in, "up-lab-primary-0", step("create"), {"sleep": 60})
+
+    def interrupt():
+        while not list((stand_in / "state/pulumi/logs").glob("lab-primary-0-up-*.events.jsonl")):
+            time.sleep(0.1)
+        time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    result = gaoling("up", "--yes")
+    assert result.exit_code == 130
+    said = result.output.splitlines()
+    hand = "interrupted, waiting for create Volume health-data-1; finishing that"
+    assert f"lab-primary-0: {hand}" in said
+    assert "not begun: lab-dr-0; run it again to go on" in said
+    assert (
+        result.stderr.splitlines()[-1]
+        == "interrupted: 0 operations were done; run it again to go on"
+    )
+    entries = (stand_in / "state/journal/cloud.jsonl").read_text()
+    assert '"stack": "lab-primary-0", "ok": false' in entries
+
+
+def test_a_killed_run_is_settled_before_the_next(stand_in, monkeypatch):
+    """The whole way, with a cloud that has what was being made."""
+    network = "openstack:networking/network:Network"
+    urn = f"urn:pulumi:lab-primary-0::gaoling::{network}::health"
+    provider = "urn:pulumi:lab-primary-0::gaoling::pulumi:providers:openstack::p"
+    created = {
+        "urn": urn, "type": network, "custom": True, "provider": f"{provider}::i",
+        "inputs": {"name": "health"},
+    }  # fmt: skip
+    held = {
+        "urn": provider, "type": "pulumi:providers:openstack", "id": "i", "custom": True,
+        "inputs": {"cloud": "primary"},
+    }  # fmt: skip
+    pending = [{"type": "creating", "resource": created}]
+    holds(stand_in, "lab-primary-0", pending=pending, resources=[held])
+    api = SimpleNamespace(
+        current_project_id="x",
+        network=SimpleNamespace(networks=lambda **_: iter([SimpleNamespace(id="n1")])),
+    )
+    monkeypatch.setattr("gaoling.cloud.resume.connect", lambda path, entry: api)
+    result = gaoling("up", "--yes", "--stack", "lab-primary-0")
+    assert result.exit_code == 0, result.output
+    assert (
+        "lab-primary-0: Network health n1 was made by a run that was cut off: taken into the state"
+    ) in result.output.splitlines()
+    assert run(stand_in) == [
+        ("refresh", "lab-primary-0"),
+        ("preview", "lab-primary-0"),
+    ]
+    refresh = next(c["arguments"] for c in calls(stand_in) if c["arguments"][0] == "refresh")
+    assert refresh[refresh.index("--target") + 1] == urn
+    (stand_in / "calls").unlink()
+    assert gaoling("up", "--yes", "--stack", "lab-primary-0").exit_code == 0
+    assert run(stand_in) == [("preview", "lab-primary-0")]

@@ -96,6 +96,35 @@ def test_what_is_there_once_however_often_it_is_asked_for_is_not_looked_up():
     assert not result.absent
 
 
+def test_a_credential_whose_secret_was_lost_goes_since_its_name_is_taken():
+    gone = []
+    kind = "openstack:identity/applicationCredential:ApplicationCredential"
+    one = SimpleNamespace(id="c1", name="health", project_id="x")
+    identity = SimpleNamespace(
+        application_credentials=lambda user: iter([one]),
+        delete_application_credential=lambda user, found: gone.append((user, found)),
+    )
+    api = SimpleNamespace(current_project_id="x", current_user_id="u", identity=identity)
+    result = settle(deployment(), [create(kind=kind)], lambda _: api)
+    assert (result.removed, result.adopted) == ([(NETWORK, "c1")], [])
+    assert gone == [("u", "c1")]
+
+
+def test_every_kind_that_the_program_declares_can_be_settled():
+    """A kind that is added to the components has to be added to the finders too."""
+    import re
+
+    from gaoling.cloud.finders import FINDERS, IDEMPOTENT
+
+    known = {kind.rpartition(":")[2] for kind in (*FINDERS, *IDEMPOTENT)}
+    root = Path(__file__).resolve().parents[2] / "infra"
+    declared = set()
+    for path in root.rglob("*.py"):
+        declared |= set(re.findall(r"openstack\.[a-z]+\.([A-Z]\w+)\(", path.read_text()))
+    assert len(declared) > 20
+    assert declared - known == set()
+
+
 def test_what_hangs_on_something_unknown_waits_for_it():
     assert settle(deployment(), [create(tenantId=UNKNOWN)], cloud("n1")).waiting == [NETWORK]
 
