@@ -46,20 +46,18 @@ def policy(
     if rules:
         _list(language, as_json)
         return
-    from gaoling.cloud.home import Home
-    from gaoling.cloud.stacks import stacks
-    from infra.policy.analyze import analyze, unused
+    from gaoling.cli.cloud_flow import home as home_of
+    from infra.policy.analyze import analyze, stacks_of, unused
     from infra.policy.exemptions import read_exemptions
     from infra.policy.model import today
 
     city = context.city()
     exemptions = read_exemptions(city.directory, today(), city.system)
-    known = stacks(city)
-    if unknown := sorted(set(stack or ()) - {s.name for s in known}):
-        names = ", ".join(s.name for s in known)
-        raise typer.BadParameter(f"--stack {', '.join(unknown)}: expected of {names}")
-    wanted = [s for s in known if not stack or s.name in stack]
-    home = Home(context.state(), context.access("cloud") / "clouds.yaml")
+    home = home_of()
+    known = stacks_of(home, city)
+    if unknown := sorted(set(stack or ()) - set(known)):
+        raise typer.BadParameter(f"--stack {', '.join(unknown)}: expected of {', '.join(known)}")
+    wanted = [name for name in known if not stack or name in stack]
     found = analyze(home, city, wanted, exemptions, language, jobs)
     idle = unused(exemptions, found) if not stack else []
     if as_json:
@@ -67,7 +65,7 @@ def policy(
     else:
         _print(found, idle, language)
     if not any(j.state == "judged" for j in found):
-        print(f"gaoling: {home.backend}: found no stack of the city with resources, expected one; "
+        print(f"gaoling: {home.url}: found no stack of the city with resources, expected one; "
               "nothing was judged", file=sys.stderr)  # fmt: skip
         raise typer.Exit(2)
     if any(j.broken for j in found):

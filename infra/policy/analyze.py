@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from gaoling.city import City
+from gaoling.cloud import states
 from gaoling.cloud.home import Home
-from gaoling.cloud.stacks import ROOT, Stack
+from gaoling.cloud.stacks import ROOT, stacks
 from infra.policy.exemptions import Exemption
 from infra.policy.model import Language
 from infra.policy.pack import EXEMPT, EXEMPT_STACK, LANGUAGE
@@ -59,40 +60,61 @@ class Judgement:
         return any(not b.exempt for b in self.breaches)
 
 
+def stacks_of(home: Home, city: City) -> list[str]:
+    """Return the names of a city's stacks: the register's in their order, then what else there is.
+
+    A shard that the register has lost still holds what it held. Raises AnalysisError.
+    """
+    names = [stack.name for stack in stacks(city)]
+    starts = tuple(f"{city.settings.id}-{region}-" for region in city.region)
+    others = sorted(name for name in _known(home) if name.startswith(starts))
+    return list(dict.fromkeys([*names, *others]))
+
+
 def analyze(
     home: Home,
     city: City,
-    wanted: Sequence[Stack],
+    wanted: Sequence[str],
     exemptions: Sequence[Exemption],
     language: Language = "en",
     jobs: int = 2,
 ) -> list[Judgement]:
     """Return what each stack's state came to, in the order given. No cloud is asked.
 
-    Raises AnalysisError, ToolchainError.
+    Raises AnalysisError, StateError for a file that is no whole state, ToolchainError.
     """
-    if not home.folder.exists():
-        return [Judgement(stack.name, "absent") for stack in wanted]
-    environment = home.environment() | {
-        "GAOLING_CITY": str(city.directory.resolve()),
-        LANGUAGE: language,
-    }
+    known = _known(home)
+    environment: dict[str, str] = {}
+    if known:
+        about = {"GAOLING_CITY": str(city.directory.resolve()), LANGUAGE: language}
+        environment = home.environment() | about
 
-    def one(stack: Stack) -> Judgement:
-        return _judge(stack.name, environment, exemptions)
+    def one(stack: str) -> Judgement:
+        if stack not in known:
+            return Judgement(stack, "absent")
+        if home.local:
+            states.check(home.local, stack, home.good)
+        return _judge(stack, environment, exemptions)
 
     with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
         return list(pool.map(one, wanted))
 
 
-def _judge(
-    stack: str, environment: Mapping[str, str], exemptions: Sequence[Exemption]
-) -> Judgement:
-    # the pack is in the environment (PULUMI_OPTION_POLICY_PACK): named here too, it would run twice
-    command = ["pulumi", "policy", "analyze", "--json", "--stack", stack]
-    command += ["--non-interactive", "--color", "never"]
-    done = subprocess.run(
-        command,
+def _known(home: Home) -> set[str]:
+    """Return the stacks that the backend has. Raises AnalysisError."""
+    if folder := home.local:
+        return {path.stem for path in states.file_of(folder, "x").parent.glob("*.json")}
+    done = _pulumi(["stack", "ls", "--json"], home.environment())
+    if done.returncode:
+        raise AnalysisError(f"{home.url}: pulumi stack ls: {done.stderr.strip()}")
+    return {str(row["name"]).rpartition("/")[2] for row in json.loads(done.stdout)}
+
+
+def _pulumi(
+    command: Sequence[str], environment: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["pulumi", *command, "--non-interactive", "--color", "never"],
         cwd=ROOT,
         env=environment,
         stdin=subprocess.DEVNULL,
@@ -100,8 +122,13 @@ def _judge(
         text=True,
         check=False,
     )
-    if done.returncode and "no stack named" in done.stderr:
-        return Judgement(stack, "absent")
+
+
+def _judge(
+    stack: str, environment: Mapping[str, str], exemptions: Sequence[Exemption]
+) -> Judgement:
+    # the pack is in the environment (PULUMI_OPTION_POLICY_PACK): named here too, it would run twice
+    done = _pulumi(["policy", "analyze", "--json", "--stack", stack], environment)
     if done.returncode == 0 and not done.stdout.strip():
         return Judgement(stack, "empty")
     events = list(_events(done.stdout))
