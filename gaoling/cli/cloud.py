@@ -210,7 +210,7 @@ def _as_reviewed(
 
     run = [o.stack for o in planned]
     found = flow.go(runner, "up", run, reason, as_json, extra=extra)
-    if any("violates plan" in o.why() for o in found if not o.ok):
+    if any(plans.refused(o) for o in found):
         flow.say(f"{plan}: is not what would be done now: review it again")
     flow.end(found)
 

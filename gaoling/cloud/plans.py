@@ -6,6 +6,7 @@ import getpass
 import hashlib
 import json
 import os
+import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from gaoling.cloud.run import Outcome
 from gaoling.cloud.stacks import Stack
 
 REVIEW = "review.json"
+_AGAINST = re.compile(r"violates plan|not allowed by the plan|expected resource operations for|no plan for resource")
 
 
 class PlanError(Exception):
@@ -77,6 +79,11 @@ def reviewed(folder: Path, city: str, wanted: Sequence[Stack]) -> list[Outcome]:
         names = ", ".join(stacks) or "none"
         raise PlanError(f"{path}: holds plans of {names}, expected one of the wanted stacks")
     return found
+
+
+def refused(outcome: Outcome) -> bool:
+    """Say whether the engine met something that the plan has not."""
+    return not outcome.ok and bool(_AGAINST.search("\n".join(outcome.progress.errors)))
 
 
 def _steps(plan: Path) -> Progress:
