@@ -89,6 +89,8 @@ def press_ctrl_c(arguments: tuple[str, ...], after: str, timeout: float = 300) -
         [str(Path(sys.executable).parent / "gaoling"), *arguments],
         env={**os.environ, "GAOLING_CITY": "lab"}, cwd=ROOT, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        # a shell's background job ignores Ctrl-C, and all that it starts
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     assert process.stdout
     said, reached = [], False

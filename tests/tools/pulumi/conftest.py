@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -68,13 +69,15 @@ class Machine:
         return sorted(path.name for path in self.cache.glob("*") if path.name not in done)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start the command as the Makefile does."""
+        """Start the command as the Makefile does, at a terminal: Ctrl-C reaches it even where
+        whoever started the tests had it ignored."""
         return subprocess.Popen(
             [sys.executable, "-m", "gaoling.cloud.toolchain", *arguments],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     def run(self, *arguments: str) -> tuple[int, str, str]:
