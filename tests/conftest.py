@@ -154,11 +154,13 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
 
     before = whole.running()
     reporter = request.config.pluginmanager.getplugin("terminalreporter")
+    capture = request.config.pluginmanager.getplugin("capturemanager")
 
     def say(text: str) -> None:
         """Write a line past pytest's capture: which phase took how long."""
-        reporter.ensure_newline()
-        reporter.write_line(text)
+        with capture.global_and_fixture_disabled():
+            reporter.ensure_newline()
+            reporter.write_line(text, flush=True)
 
     found = Lab(set(NEEDED), say, fresh=not before)
     parts = [p for p in PARTS if p in NEEDED]
