@@ -196,21 +196,34 @@ def _known(holder: Any, key: Any) -> Any:
 
 
 def _resources(given: list[PolicyResource]) -> list[Resource]:
-    """Return resources in our form, the uses of each resolved one step deep."""
+    """Return resources in our form, the uses of each resolved one step deep.
+
+    What was imported has no dependencies in the state: there the ids say what is used.
+    """
     found = {r.urn: Resource(r.resource_type, r.urn, r.name, plain(r.props)) for r in given}
+    by_id: dict[Any, list[Resource]] = {}
+    for resource in found.values():
+        if isinstance(resource.props.get("id"), str):
+            by_id.setdefault(resource.props["id"], []).append(resource)
     return [
-        Resource(
-            r.resource_type,
-            r.urn,
-            r.name,
-            found[r.urn].props,
-            {
-                name: [found[d.urn] for d in used if d.urn in found]
-                for name, used in r.property_dependencies.items()
-            },
-        )
+        Resource(r.resource_type, r.urn, r.name, found[r.urn].props, _uses(r, found, by_id))
         for r in given
     ]
+
+
+def _uses(
+    given: PolicyResource, found: Mapping[str, Resource], by_id: Mapping[Any, list[Resource]]
+) -> dict[str, list[Resource]]:
+    props = found[given.urn].props
+    uses = {
+        name: by_id[value]
+        for name, value in props.items()
+        if name != "id" and isinstance(value, str) and value in by_id
+    }
+    for name, used in given.property_dependencies.items():
+        if known := [found[d.urn] for d in used if d.urn in found]:
+            uses[name] = known
+    return uses
 
 
 def _stack_of(urn: str) -> str:
