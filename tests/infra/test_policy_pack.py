@@ -95,8 +95,8 @@ def pulumi(home: Home, *arguments: str, cwd: Path | None = None, given: str | No
 
 
 @pytest.fixture
-def preview(home: Home, city: Path, tmp_path: Path):
-    """Return a function that previews a landing zone which differs from a whole one."""
+def landing_zone(home: Home, city: Path, tmp_path: Path):
+    """Return a function that runs Pulumi (a preview) on a zone that differs from a whole one."""
     folder = tmp_path / "program"
     folder.mkdir()
     (folder / "Pulumi.yaml").write_text("name: gaoling\nruntime: python\n")
@@ -105,10 +105,11 @@ def preview(home: Home, city: Path, tmp_path: Path):
     assert pulumi(home, "stack", "init", "lab-primary-0", cwd=folder).returncode == 0
     path = folder / "Pulumi.lab-primary-0.yaml"
 
-    def run(**more: str) -> subprocess.CompletedProcess[str]:
-        (folder / "__main__.py").write_text(PROGRAM.format(**WHOLE | more))
+    def run(*command: str, program: str = PROGRAM, **more: str) -> subprocess.CompletedProcess[str]:
+        (folder / "__main__.py").write_text(program.format(**WHOLE | more))
         assert str(city) in path.read_text()
-        return pulumi(home, "preview", "--stack", "lab-primary-0", cwd=folder)
+        command = command or ("preview",)
+        return pulumi(home, *command, "--stack", "lab-primary-0", cwd=folder)
 
     return run
 
@@ -119,16 +120,16 @@ def broken(run: subprocess.CompletedProcess[str]) -> set[str]:
     return {line.split("]")[-1].split()[0] for line in lines}
 
 
-def test_a_whole_landing_zone_passes(preview):
-    run = preview()
+def test_a_whole_landing_zone_passes(landing_zone):
+    run = landing_zone()
     assert run.returncode == 0, run.stdout
     assert broken(run) == set()
     assert "can't run policy" not in run.stdout
 
 
-def test_a_broken_rule_stops_a_preview(preview):
+def test_a_broken_rule_stops_a_preview(landing_zone):
     """Though the ids of project, group and network are not known before they are made."""
-    run = preview(
+    run = landing_zone(
         prefix="0.0.0.0/0",
         cores="-1",
         recovery="primary",
@@ -153,10 +154,23 @@ def test_a_broken_rule_stops_a_preview(preview):
     assert "can't run policy" not in run.stdout
 
 
-def test_a_region_of_a_lower_class_stops_a_preview(preview, city):
+def test_what_breaks_a_rule_is_not_made(landing_zone):
+    """Also where nobody previewed: the cloud, which is not there, is not even asked."""
+    program = PROGRAM.split("o.compute")[0]
+    run = landing_zone("up", "--yes", "--skip-preview", program=program, owner="nobody")
+    assert run.returncode != 0
+    assert broken(run) == {"tags"}
+    assert "connection refused" not in run.stdout
+    assert (
+        "connection refused"
+        in landing_zone("up", "--yes", "--skip-preview", program=program).stdout
+    )
+
+
+def test_a_region_of_a_lower_class_stops_a_preview(landing_zone, city):
     settings = city / "city.yaml"
     settings.write_text(settings.read_text().replace("mlps: 三级", "mlps: 二级", 1))
-    run = preview()
+    run = landing_zone()
     assert run.returncode != 0
     assert broken(run) == {"class-of-region"}
     for what in ("project", "network"):
@@ -164,9 +178,9 @@ def test_a_region_of_a_lower_class_stops_a_preview(preview, city):
         assert text in run.stdout
 
 
-def test_what_is_exempt_passes_and_is_said(preview, city):
+def test_what_is_exempt_passes_and_is_said(landing_zone, city):
     (city / "exemptions.yaml").write_text(EXEMPTION.format(until="9999-12-31"))
-    run = preview(subnets='{6: "2001:db8:1::/64"}')
+    run = landing_zone(subnets='{6: "2001:db8:1::/64"}')
     assert run.returncode == 0, run.stdout
     assert broken(run) == set()
     assert "[advisory]" in run.stdout
@@ -176,9 +190,9 @@ def test_what_is_exempt_passes_and_is_said(preview, city):
     ) in run.stdout
 
 
-def test_an_expired_exemption_stops_a_preview(preview, city):
+def test_an_expired_exemption_stops_a_preview(landing_zone, city):
     (city / "exemptions.yaml").write_text(EXEMPTION.format(until="2020-01-01"))
-    run = preview()
+    run = landing_zone()
     assert run.returncode != 0
     assert broken(run) == {"exemptions"}
     assert (
