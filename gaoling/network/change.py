@@ -19,7 +19,7 @@ from gaoling.addressing.plan import Plan
 from gaoling.city import City
 from gaoling.network import guard, verify
 from gaoling.network.diff import Difference, difference
-from gaoling.network.engine_frr import EngineError, Facts, FrrEngine, Patch
+from gaoling.network.engine_frr import EngineError, Facts, FrrEngine, Patch, additions
 from gaoling.network.intent import intent_of
 from gaoling.network.journal import Journal
 from gaoling.network.render import TEMPLATES, Unsupported, render
@@ -37,8 +37,9 @@ class Job:
     """What to do with one device.
 
     `target` is a whole configuration (a backup to go back to); None renders `families` from the
-    register. `in_service` names the routers that have IPv6 or get it in the same wave. `reviewed`
-    is the digest of the patch that was reviewed; None where nobody reviewed it before.
+    register. `in_service` names the routers that have IPv6 or get it in the same wave, `together`
+    those that get it in the same wave. `reviewed` is the digest of the patch that was reviewed;
+    None where nobody reviewed it before.
     """
 
     plan: Plan
@@ -50,6 +51,7 @@ class Job:
     families: frozenset[int]
     target: str | None = None
     in_service: frozenset[str] = frozenset()
+    together: frozenset[str] = frozenset()
     check: bool = False
     reviewed: str | None = None
     allow_deletions: bool = False
@@ -117,7 +119,7 @@ def _contract(job: Job, engine: FrrEngine, target: str, outcome: Outcome) -> Non
         _note_service(job)
         return
     with _clock(outcome, "plan"):
-        patch = engine.patch(target)
+        patch = additions(found) or engine.patch(target)
     if not patch.commands:
         raise ChangeFailed(f"{job.device}: found a difference but frr-reload.py made no patch")
     outcome.patch, outcome.digest = patch.text, patch.digest
@@ -167,11 +169,13 @@ def _make(
                               f"the router said: {said.strip()[:300]}")  # fmt: skip
         if job.target is not None and after != job.target:
             raise EngineError(f"{job.device}: the configuration is not the backup to the byte")
+        patience = min(verify.PATIENCE, job.confirm_seconds / 2)
+        expected = None
+        if 6 in job.families:
+            expected = verify.expect(job.plan, job.device, job.in_service | {job.device})
+            with _clock(outcome, "wave"):
+                job.journal.wait(job.together - {job.device}, job.families, patience / 3)
         with _clock(outcome, "verify"):
-            expected = None
-            if 6 in job.families:
-                expected = verify.expect(job.plan, job.device, job.in_service | {job.device})
-            patience = min(verify.PATIENCE, job.confirm_seconds / 2)
             verify.verify(engine, job.plan, before, expected, job.access, patience)
         with _clock(outcome, "confirm"):
             engine.confirm()
@@ -195,11 +199,10 @@ def save_backup(state: Path, device: str, text: str) -> Path:
 
 def backup_before_ipv6(journal: Journal, device: str) -> Path | None:
     """Return the backup made before the last change that put IPv6 in service; None if none was."""
-    found = None
-    for entry in journal.entries():
+    for entry in journal.newest_first():
         if entry["device"] == device and entry["event"] == "confirmed" and "backup" in entry:
-            found = Path(entry["backup"]) if 6 in entry["families"] else None
-    return found
+            return Path(entry["backup"]) if 6 in entry["families"] else None
+    return None
 
 
 @contextlib.contextmanager

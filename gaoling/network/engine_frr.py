@@ -9,12 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Network
 from typing import Any
 
-from gaoling.network.diff import Line
+from gaoling.network.diff import Difference, Line
 from gaoling.network.guard import Way
 from gaoling.network.session import Answer, Session, SessionError
 
@@ -42,8 +41,9 @@ class Patch:
 def read_plan(text: str) -> Patch:
     """Return the patch that `frr-reload.py --test` printed.
 
-    Each command stands under its contexts, by indentation. Raises EngineError for anything that
-    is not a command.
+    Each command stands under its contexts, by indentation. Each context is left by `exit` before
+    the next: in `router ospf6`, `interface NAME` is the start of another command. Raises
+    EngineError for anything that is not a command.
     """
     lines, commands = [], []
     stack: list[tuple[int, str]] = []
@@ -53,8 +53,10 @@ def read_plan(text: str) -> Patch:
         if "\x1b" in raw or "Traceback" in raw:
             raise EngineError(f"frr-reload.py said: {raw.strip()}")
         depth = len(raw) - len(raw.lstrip())
+        inside = len(stack) - 1
         while stack and stack[-1][0] >= depth:
             stack.pop()
+        lines += ["exit"] * (inside - len(stack))
         stack.append((depth, raw.strip()))
         lines.append(raw.rstrip())
         commands.append(tuple(word for _, word in stack))
@@ -67,6 +69,33 @@ def read_plan(text: str) -> Patch:
     return Patch("\n".join(lines) + "\n" if lines else "", tuple(leaves))
 
 
+def additions(found: Difference) -> Patch | None:
+    """Return the patch of a difference that takes nothing away; None where something goes.
+
+    What only adds needs no frr-reload.py: the order is that of the configuration itself, in which a
+    router reads all of it when it starts, but for two things. OSPF's own part comes first, else its
+    first hellos name the router 0.0.0.0; and OSPF begins on an interface when all else about the
+    interface is said, else its first hellos have the wrong timers. Both cost a hello interval.
+    What deletes or replaces is ordered by frr-reload.py.
+    """
+    if found.removed or not found.added:
+        return None
+    lines: list[str] = []
+    context: Line = ()
+    for *where, word in sorted(found.added, key=_turn):
+        if (*where,) != context:
+            context = (*where,)
+            lines += [f"{' ' * depth}{header}" for depth, header in enumerate(context)]
+        lines.append(f"{' ' * len(context)}{word}")
+    return read_plan("\n".join(lines))
+
+
+def _turn(line: Line) -> int:
+    if line[0].startswith("router ospf"):
+        return 0
+    return 2 if re.match(r"ip(v6)? ospf6? area ", line[-1]) else 1
+
+
 @dataclass(frozen=True)
 class Facts:
     """What a router is before a change: `state` says whether a rollback is armed in it."""
@@ -75,22 +104,6 @@ class Facts:
     way: Way
     running: str
     neighbours: dict[str, Any]
-
-
-def _json(device: str, text: str, commands: Sequence[str]) -> list[dict[str, Any]]:
-    """Return one value for each command from JSON texts that follow each other."""
-    found = []
-    for command in commands:
-        text = text.lstrip()
-        try:
-            value, end = json.JSONDecoder().raw_decode(text)
-        except json.JSONDecodeError:
-            raise EngineError(
-                f"{device}: `{command}`: found {text.strip()[:80]!r}, expected JSON"
-            ) from None
-        text = text[end:]
-        found.append(value)
-    return found
 
 
 class FrrEngine:
@@ -109,31 +122,39 @@ class FrrEngine:
 
     def data(self, *commands: str) -> list[dict[str, Any]]:
         """Return what `show ... json` commands say. Raises EngineError when it is not JSON."""
-        return _json(self.device, self.session.run("\n".join(commands)).text, commands)
+        return [self._data(command) for command in commands]
+
+    def _data(self, command: str) -> dict[str, Any]:
+        text = self.session.show(command)
+        try:
+            return dict(json.loads(text))
+        except (ValueError, TypeError):
+            raise EngineError(
+                f"{self.device}: `{command}`: found {text.strip()[:80]!r}, expected JSON"
+            ) from None
 
     def routes(self) -> set[IPv6Network]:
         """Return the IPv6 prefixes that the router forwards to: selected and in the kernel.
 
         Read from the table for people: the JSON of 300 routes is seven times as long.
         """
-        text = self.session.run("show ipv6 route").text
+        text = self.session.show("show ipv6 route")
         return {IPv6Network(x) for x in re.findall(r"^[A-Z]>\*\s+(\S+/\d+)", text, re.MULTILINE)}
 
     def facts(self, management: IPv4Address, ospf: bool) -> Facts:
-        """Return all that a change must know first, in one call.
+        """Return all that a change must know first.
 
         Raises EngineError when the device is no FRR, another one, or its answer is cut off.
         """
-        text = self._helper("facts ospf" if ospf else "facts").text
-        state, source, rest = text.split("\n", 2)
-        if not rest.startswith("FRRouting "):
-            raise EngineError(f"{self.device}: found {rest[:60]!r}, expected FRRouting")
-        running = self._running(rest)
-        before, _, after = rest.partition(running)
-        (routes,) = _json(self.device, before[before.find("\n{") :], [f"show ip route {source}"])
+        state, source = self._helper("facts").text.splitlines()
+        version = self.session.show("show version")
+        if not version.startswith("FRRouting "):
+            raise EngineError(f"{self.device}: found {version[:60]!r}, expected FRRouting")
+        routes = self._data(f"show ip route {source} json")
         hops = [h for entries in routes.values() for r in entries for h in r["nexthops"]]
         names = tuple(sorted({h["interfaceName"] for h in hops if "interfaceName" in h}))
-        neighbours = _json(self.device, after, ["show ip ospf neighbor"])[0] if ospf else {}
+        running = self.running()
+        neighbours = self._data("show ip ospf neighbor json") if ospf else {}
         return Facts(state, Way(self.device, management, names), running, neighbours)
 
     def _running(self, text: str) -> str:
@@ -146,7 +167,7 @@ class FrrEngine:
 
     def running(self) -> str:
         """Return the running configuration, whole. Raises EngineError when its end is missing."""
-        return self._running(self.session.run(BACKUP).text)
+        return self._running(self.session.show(BACKUP))
 
     def patch(self, target: str) -> Patch:
         """Return the ordered patch from running to target, made by the router itself."""

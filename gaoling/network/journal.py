@@ -14,7 +14,8 @@ import getpass
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+import time
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,15 +89,33 @@ class Journal:
             if size and os.pread(handle, 1, size - 1) != b"\n":
                 line = "\n" + line  # a crash cut the last entry off: it stays alone
             os.write(handle, line.encode())
-            os.fsync(handle)
+            fcntl.flock(handle, fcntl.LOCK_UN)
+            os.fsync(handle)  # many wait for the disk together, not one after the other
         finally:
             os.close(handle)
 
     def entries(self) -> Iterable[dict[str, Any]]:
         """Yield the entries, oldest first; a line cut off by a crash is left out."""
-        if not self.path.exists():
-            return
-        for line in self.path.read_text().splitlines():
+        return self._read(self._lines())
+
+    def newest_first(self) -> Iterable[dict[str, Any]]:
+        """Yield the entries, newest first: who asks for the last of something need not read all."""
+        return self._read(reversed(self._lines()))
+
+    def _lines(self) -> list[str]:
+        return self._since(0)[0]
+
+    def _since(self, start: int) -> tuple[list[str], int]:
+        """Return the lines after the first `start` bytes, and how many bytes there are now."""
+        if not self.path.exists() or self.path.stat().st_size == start:
+            return [], start
+        with self.path.open("rb") as file:
+            file.seek(start)
+            new = file.read()
+        return new.decode(errors="replace").splitlines(), start + len(new)
+
+    def _read(self, lines: Iterable[str]) -> Iterable[dict[str, Any]]:
+        for line in lines:
             try:
                 entry = json.loads(line)
             except json.JSONDecodeError:
@@ -106,11 +125,29 @@ class Journal:
 
     def last(self, device: str, *events: str) -> dict[str, Any] | None:
         """Return a device's newest entry with one of these events."""
-        found = None
-        for entry in self.entries():
+        for entry in self.newest_first():
             if entry["device"] == device and entry["event"] in events:
-                found = entry
-        return found
+                return entry
+        return None
+
+    def wait(self, devices: Collection[str], families: Collection[int], seconds: float) -> set[str]:
+        """Wait until the newest entry of each device says that these families are on it, confirmed
+        or not yet; return those of which it does not when the time is up."""
+        deadline = time.monotonic() + seconds
+        left, told = set(devices), 0
+        while True:
+            new, told = self._since(told)
+            seen: set[str] = set()
+            for entry in self._read(reversed(new)):
+                if not left - seen:
+                    break
+                if entry["device"] in left - seen:
+                    seen.add(entry["device"])
+                    if _on_it(entry, families):
+                        left.remove(entry["device"])
+            if not left or time.monotonic() > deadline:
+                return left
+            time.sleep(0.1)
 
     def unfinished(self) -> list[str]:
         """Return the devices on which a change began and nothing says how it ended."""
@@ -118,6 +155,12 @@ class Journal:
         for entry in self.entries():
             open_[entry["device"]] = entry["event"] in ("armed", "applied")
         return [device for device, begun in open_.items() if begun]
+
+
+def _on_it(entry: dict[str, Any], families: Collection[int]) -> bool:
+    if entry["event"] == "applied":
+        return True
+    return entry["event"] == "confirmed" and set(entry["families"]) == set(families)
 
 
 def operator() -> str:
@@ -137,8 +180,11 @@ def families_in_service(city: City, journal: Journal) -> dict[str, set[int]]:
     That is what the last confirmed change says; before any, IPv4. It is what was declared in
     service, not what was seen to work.
     """
-    found = {d.name: set(BEFORE_UPGRADE) for d in changeable(city)}
-    for entry in journal.entries():
-        if entry["event"] == "confirmed" and entry["device"] in found:
-            found[entry["device"]] = set(entry["families"])
-    return found
+    found: dict[str, set[int]] = {}
+    names = [d.name for d in changeable(city)]
+    for entry in journal.newest_first():
+        if entry["event"] == "confirmed" and entry["device"] in names:
+            found.setdefault(entry["device"], set(entry["families"]))
+            if len(found) == len(names):
+                break
+    return {name: found.get(name, set(BEFORE_UPGRADE)) for name in names}

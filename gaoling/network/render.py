@@ -9,7 +9,15 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from gaoling.addressing.plan import Plan
-from gaoling.network.intent import BOTH, DEAD, HELLO, RA_INTERVAL, intent_of
+from gaoling.network.intent import (
+    BOTH,
+    DEAD,
+    HELLO,
+    MIN_LS_ARRIVAL_MS,
+    RA_INTERVAL,
+    RETRANSMIT,
+    intent_of,
+)
 
 # platforms with a template and an engine; a change names the others and refuses them
 TEMPLATES = {"frr": "frr.conf.j2"}
@@ -52,6 +60,8 @@ def render(plan: Plan, device: str, families: Collection[int] = BOTH) -> str:
             v6=6 in families,
             hello=HELLO,
             dead=DEAD,
+            retransmit=RETRANSMIT,
+            min_arrival=MIN_LS_ARRIVAL_MS,
             ra_interval=RA_INTERVAL,
         )
     )

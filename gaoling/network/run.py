@@ -27,7 +27,7 @@ from gaoling.network.waves import waves
 PLAYBOOKS = {"ipv6": "ipv6.yml", "rollback": "rollback_ipv6.yml"}
 KEPT_RUNS = 20
 # ansible-runner writes its whole environment to artifacts/*/command: it gets these and no more
-_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TERM", "USER", "LOGNAME", "SUDO_USER", "TZ")
+_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TERM", "USER", "LOGNAME", "SUDO_USER", "TZ")
 Say = Callable[[str], None]
 
 
@@ -77,7 +77,7 @@ def execute(run: Run, say: Say) -> Result:
     folder.chmod(0o700)
     events = _Events(run.city, say)
     began = time.monotonic()
-    with _clean_environment(run), _interruptible(events), _private_files():
+    with _clean_environment(run, folder), _interruptible(events), _private_files():
         done = ansible_runner.run(
             private_data_dir=str(folder),
             project_dir=str(ROOT),
@@ -170,11 +170,16 @@ class _Events:
 
 
 @contextlib.contextmanager
-def _clean_environment(run: Run) -> Iterator[None]:
-    """Give the runner an environment without secrets; ours comes back after it."""
+def _clean_environment(run: Run, home: Path) -> Iterator[None]:
+    """Give the runner an environment without secrets; ours comes back after it.
+
+    Ansible keeps its files under `home`: the account may have no home of its own, or no right to
+    it. SHELL is what ssh starts its way through the bastion with: the account may have none.
+    """
     kept = dict(os.environ)
     clean = {name: kept[name] for name in _ENVIRONMENT if name in kept}
     clean["PATH"] = f"{Path(sys.executable).parent}:{clean.get('PATH', '/usr/bin:/bin')}"
+    clean |= {"HOME": str(home), "ANSIBLE_HOME": str(home / "ansible"), "SHELL": "/bin/sh"}
     clean["ANSIBLE_CONFIG"] = str(ROOT / "ansible.cfg")
     clean["GAOLING_CITY"] = str(run.city.directory)
     clean["GAOLING_ACCESS"] = str(run.access.parent)

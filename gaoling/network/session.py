@@ -10,10 +10,11 @@ from types import TracebackType
 from typing import Any
 
 import paramiko  # type: ignore[import-untyped]
-from netmiko import ConnectHandler
+from netmiko.cisco_base_connection import CiscoBaseConnection
 
 CONNECT_SECONDS = 15
 COMMAND_SECONDS = 60.0
+_PROMPT = r"(?:^|\n)[^\n]*[#>] $"
 
 
 class SessionError(Exception):
@@ -26,6 +27,35 @@ class Answer:
 
     text: str
     code: int
+
+
+class FrrCli(CiscoBaseConnection):  # type: ignore[misc]
+    """vtysh: netmiko has no type for it; it is much like an IOS, and needs less asked of it.
+
+    It has no pager unless it is given one (VTYSH_PAGER), and its prompt is the router's name.
+    """
+
+    def session_preparation(self) -> None:
+        """Wait for the prompt."""
+        seen = self.read_until_pattern(pattern=_PROMPT, read_timeout=CONNECT_SECONDS)
+        self.base_prompt = seen.splitlines()[-1].rstrip("#> ")
+        self.remote_conn.settimeout(COMMAND_SECONDS)
+
+    def ask(self, command: str) -> str:
+        """Return what a command shows: all between its echo and the next prompt.
+
+        One vtysh lives as long as the session: to start one costs ten times as much as to ask it.
+        Raises OSError when the time is up, EOFError when the connection ends.
+        """
+        prompt, said = f"\n{self.base_prompt}# ".encode(), b""
+        self.remote_conn.sendall(f"{command}\n".encode())
+        while not said.endswith(prompt):
+            part = self.remote_conn.recv(1 << 16)
+            if not part:
+                raise EOFError("connection closed")
+            said += part
+        text = said[: 1 - len(prompt)].decode(errors="replace").replace("\r\n", "\n")
+        return text.partition("\n")[2]
 
 
 class Session:
@@ -44,8 +74,7 @@ class Session:
         found = paramiko.SSHConfig.from_path(str(config)).lookup(device)
         self._proxy, sock = _through(config, found)
         try:
-            self._netmiko: Any = ConnectHandler(
-                device_type="cisco_ios",  # netmiko has no type for FRR; vtysh is much like it
+            self._netmiko: Any = FrrCli(
                 host=found["hostname"],
                 username=found["user"],
                 use_keys=True,
@@ -65,14 +94,20 @@ class Session:
             self._end_proxy()
             reason = " ".join(str(error).split()) or repr(error)
             raise SessionError(f"{device}: no session: {reason}") from error
-        if self._netmiko.base_prompt != device[:16]:  # netmiko keeps 16 characters of it
+        if self._netmiko.base_prompt != device:
             seen = self._netmiko.base_prompt
             self.close()
             raise SessionError(f"{device}: found the prompt of {seen!r}, expected {device!r}")
 
     def show(self, command: str) -> str:
-        """Return what a command shows. Raises SessionError when it is empty (napalm#1135)."""
-        text = str(self._netmiko.send_command(command, read_timeout=COMMAND_SECONDS))
+        """Return what a command shows.
+
+        Raises SessionError when it is empty (napalm#1135), and when the connection ends.
+        """
+        try:
+            text = str(self._netmiko.ask(command))
+        except (OSError, EOFError, paramiko.SSHException) as error:
+            raise self._ended(command, error) from error
         if not text.strip():
             raise SessionError(f"{self.device}: `{command}` showed nothing")
         return text
@@ -96,13 +131,14 @@ class Session:
             code = channel.recv_exit_status()
             channel.close()
         except (OSError, EOFError, paramiko.SSHException) as error:
-            raise SessionError(
-                f"{self.device}: the session ended during `{command.split(chr(10))[0]}`: "
-                f"{error or type(error).__name__}"
-            ) from error
+            raise self._ended(command, error) from error
         if code == -1:
             raise SessionError(f"{self.device}: the session ended during `{command}`")
         return Answer(b"".join(parts).decode(errors="replace"), code)
+
+    def _ended(self, command: str, error: Exception) -> SessionError:
+        reason = str(error) or type(error).__name__
+        return SessionError(f"{self.device}: the session ended during `{command}`: {reason}")
 
     def close(self) -> None:
         """End the session; safe when it has ended already."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from gaoling.network.engine_frr import EngineError, read_plan
+from gaoling.network.diff import difference, meaning
+from gaoling.network.engine_frr import EngineError, additions, read_plan
+from gaoling.network.intent import changeable
+from gaoling.network.render import render
 from gaoling.network.verify import expect, full
 
 PLAN = """
@@ -34,7 +37,23 @@ def test_commands_stand_under_their_contexts():
         ("router ospf6",),
         ("router ospf6", "ospf6 router-id 10.255.0.1"),
     )
-    assert "Lines To" not in patch.text
+    assert (
+        patch.text
+        == """\
+no router ospf6
+interface ge0
+ no ipv6 ospf6 area 0.0.0.0
+exit
+router bgp 65010
+ address-family ipv6 unicast
+  no network 2001:db8::/32
+exit
+exit
+router ospf6
+router ospf6
+ ospf6 router-id 10.255.0.1
+"""
+    )
     assert len(patch.digest) == 64
 
 
@@ -45,6 +64,31 @@ def test_nothing_to_do_is_an_empty_patch():
 def test_an_error_is_not_a_command():
     with pytest.raises(EngineError, match="Traceback"):
         read_plan("Traceback (most recent call last):\n  File\n")
+
+
+def test_the_way_to_dual_stack_only_adds(plan):
+    """So frr-reload.py is not asked; the patch says what the diff says, and leads to the target."""
+    for device in (d.name for d in changeable(plan.city)):
+        here, there = render(plan, device, {4}), render(plan, device, {4, 6})
+        patch = additions(difference(here, there))
+        assert patch is not None, device
+        assert set(patch.commands) == set(difference(here, there).added), device
+        assert meaning(here + patch.text) == meaning(there), device
+
+
+def test_ospf_has_its_name_before_it_speaks_and_speaks_last(plan):
+    patch = additions(difference(render(plan, "core-1", {4}), render(plan, "core-1", {4, 6})))
+    words = [line[-1].split("0.0.0")[0].strip() for line in patch.commands]
+    first, last = words.index("ipv6 ospf6 area"), len(words)
+    assert words[0] == "router ospf6"
+    assert set(words[first:last]) == {"ipv6 ospf6 area"}
+
+
+def test_what_takes_away_or_replaces_is_not_ours_to_order():
+    here = "interface ge0\n description a\n"
+    assert additions(difference(here, "interface ge0\n description b\n")) is None
+    assert additions(difference(here, "")) is None
+    assert additions(difference(here, here)) is None
 
 
 def test_expected_adjacencies_need_both_ends(plan):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import stat
+import threading
+import time
 
 import pytest
 
@@ -61,6 +63,31 @@ def test_a_device_that_was_replaced_starts_at_ipv4(city, journal):
     journal.write("confirmed", "core-1", "c1", families=[4, 6])
     replaced = Journal(journal.path, {"core-1": "another"})
     assert families_in_service(city, replaced)["core-1"] == {4}
+
+
+def test_a_wave_is_waited_for_by_what_the_journal_says(journal):
+    journal.write("applied", "core-1", "c1")
+    journal.write("confirmed", "core-2", "c0", families=[4])
+    assert journal.wait({"core-1", "core-2"}, {4, 6}, 0.3) == {"core-2"}
+
+    def later() -> None:
+        time.sleep(0.3)
+        journal.write("armed", "core-2", "c1")
+        journal.write("applied", "core-2", "c1")
+        journal.write("confirmed", "core-2", "c1", families=[4, 6])
+
+    thread = threading.Thread(target=later)
+    thread.start()
+    began = time.monotonic()
+    assert journal.wait({"core-1", "core-2"}, {4, 6}, 20) == set()
+    assert 0.2 < time.monotonic() - began < 5
+    thread.join()
+
+
+def test_a_device_that_went_back_is_not_there(journal):
+    journal.write("applied", "core-1", "c1")
+    journal.write("rolled-back", "core-1", "c1")
+    assert journal.wait({"core-1", "core-2"}, {4, 6}, 0) == {"core-1", "core-2"}
 
 
 def test_fingerprints_are_those_of_known_hosts(tmp_path, city):

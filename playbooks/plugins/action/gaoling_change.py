@@ -59,6 +59,7 @@ class ActionModule(ActionBase):
                     return result
                 target = kept.read_text()
             with_ipv6 = {n for n, f in families_in_service(plan.city, journal).items() if 6 in f}
+            batch = frozenset(task_vars["ansible_play_batch"])
             outcome = change_device(
                 Job(
                     plan=plan,
@@ -69,7 +70,8 @@ class ActionModule(ActionBase):
                     change=change or f"ansible-{os.getppid()}",
                     families=families,
                     target=target,
-                    in_service=frozenset(with_ipv6 | set(task_vars["ansible_play_batch"])),
+                    in_service=batch | with_ipv6,
+                    together=batch - with_ipv6,
                     check=bool(self._task.check_mode),
                     reviewed=patch_of(state, change, device) if change else None,
                     allow_deletions=back,
