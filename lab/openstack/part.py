@@ -29,6 +29,7 @@ from lab.openstack import (
     relay,
     swift,
     topology,
+    watch,
     wires,
 )
 from lab.openstack.clouds import write_clouds
@@ -74,7 +75,7 @@ def cloud() -> Cloud:
 
 def services(here: Cloud) -> list[Service]:
     """Return every process of the cloud half, with its wave and its probe of health."""
-    found = [*memcached.services(here), *relay.services(here)]
+    found = [*memcached.services(here), *relay.services(here), *watch.services(here)]
     scripts = _digest(sorted(p for p in here.lib.rglob("*") if p.suffix != ".pyc"))
     for module in _MODULES:
         texts = [file.text for file in module.files(here)]
