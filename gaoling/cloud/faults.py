@@ -10,12 +10,20 @@ _ANSWER = re.compile(
     r"\s*(?P<body>.*)",
     re.DOTALL,
 )
-_SHORT = re.compile(  # gophercloud's own words for some codes
-    r"(?P<what>Bad request|Authentication failed|Resource not found|Method not allowed|"
-    r"Request timeout|Internal Server Error|Too many requests|Unable to serve the request)"
-    r"[^\[]*\[(?P<verb>[A-Z]+) (?P<url>\S+?)\](?:, error message: (?P<body>.*))?",
-    re.DOTALL | re.IGNORECASE,
+_SHORT = re.compile(  # the client library's own words for some codes
+    r"(?P<what>Bad request with|Request forbidden|Resource not found|Method not allowed):?"
+    r" \[(?P<verb>[A-Z]+) (?P<url>\S+?)\](?:, error message: (?P<body>.*))?",
+    re.DOTALL,
 )
+_CODES = {"Bad request with": 400, "Request forbidden": 403, "Resource not found": 404,
+          "Method not allowed": 405}  # fmt: skip
+_WORDS = {  # and those that name no request
+    "Authentication failed": 401,
+    "The server timed out waiting for the request": 408,
+    "Too many requests have been sent": 429,
+    "Internal Server Error": 500,
+    "The service is currently unable to handle the request": 503,
+}
 _SILENT = re.compile(
     r'\b(?P<verb>Get|Post|Put|Delete|Patch|Head) "(?P<url>[^"]+)": (?P<what>[^\n*]+)'
 )
@@ -39,8 +47,17 @@ def fault(message: str, urn: str = "", step: str = "") -> str:
         return f"{head}{found['verb'].upper()} {found['url']} was not answered: {what}"
     if found := _SHORT.search(message):
         said = _said(found["body"] or "")
-        return f"{head}{found['verb']} {found['url']} answered {found['what']}{said}"
+        return f"{head}{found['verb']} {found['url']} answered {_CODES[found['what']]}{said}"
+    for words, code in _WORDS.items():
+        if words in message:
+            return f"{head}{_service(urn)} answered {code}: {words}"
     return head + _trimmed(message)
+
+
+def _service(urn: str) -> str:
+    """Return which service a resource is of: "networking" of openstack:networking/network:…"""
+    found = re.search(r"openstack:(\w+)/", urn.rpartition("::")[0].rpartition("$")[2])
+    return f"the {found[1]} service" if found else "a service"
 
 
 def _kind(urn: str) -> str:
@@ -64,5 +81,6 @@ def _said(body: str) -> str:
 
 def _trimmed(message: str) -> str:
     text = re.sub(r"^(?:sdk-v2/\S+ )?(?:sdk\.helper_schema: )?", "", message.strip())
+    text = re.sub(r"^\d+ errors? occurred:\s*\* ", "", text)
     text = re.sub(r": provider=openstack@\S+", "", text)
     return text.strip()

@@ -212,8 +212,18 @@ def test_a_preview_that_finds_other_outputs_is_not_idle():
             "create Network health: POST http://h:9696/v2.0/networks was not answered: "
             "dial tcp 127.0.0.1:9696: connect: connection refused",
         ),
+        (
+            "1 error occurred:\n\t* Error creating openstack_networking_network_v2: "
+            "Internal Server Error\n\n",
+            "create Network health: the networking service answered 500: Internal Server Error",
+        ),
+        (
+            'Bad request with: [POST http://h:9696/v2.0/x], error message: {"NeutronError": '
+            '{"message": "no such pool"}}',
+            "create Network health: POST http://h:9696/v2.0/x answered 400: no such pool",
+        ),
         ("update failed", ""),
-        ("something else", "create Network health: something else"),
+        ("1 error occurred:\n\t* something else\n\n", "create Network health: something else"),
     ],
 )  # fmt: skip
 def test_a_fault_is_one_line(message, line):
