@@ -35,6 +35,10 @@ class FrrCli(CiscoBaseConnection):  # type: ignore[misc]
     It has no pager unless it is given one (VTYSH_PAGER), and its prompt is the router's name.
     """
 
+    def _try_session_preparation(self, force_data: bool = True) -> None:
+        # without a line that netmiko types first to see whether anybody is there: a prompt comes
+        super()._try_session_preparation(force_data=False)
+
     def session_preparation(self) -> None:
         """Wait for the prompt."""
         seen = self.read_until_pattern(pattern=_PROMPT, read_timeout=CONNECT_SECONDS)
@@ -47,15 +51,15 @@ class FrrCli(CiscoBaseConnection):  # type: ignore[misc]
         One vtysh lives as long as the session: to start one costs ten times as much as to ask it.
         Raises OSError when the time is up, EOFError when the connection ends.
         """
-        prompt, said = f"\n{self.base_prompt}# ".encode(), b""
+        echo, prompt, said = f"{command}\r\n".encode(), f"\n{self.base_prompt}# ".encode(), b""
         self.remote_conn.sendall(f"{command}\n".encode())
-        while not said.endswith(prompt):
+        while not (said.endswith(prompt) and echo in said):
             part = self.remote_conn.recv(1 << 16)
             if not part:
                 raise EOFError("connection closed")
             said += part
-        text = said[: 1 - len(prompt)].decode(errors="replace").replace("\r\n", "\n")
-        return text.partition("\n")[2]
+        text = said.partition(echo)[2][: 1 - len(prompt)]
+        return text.decode(errors="replace").replace("\r\n", "\n")
 
 
 class Session:
