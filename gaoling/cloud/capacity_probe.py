@@ -15,8 +15,7 @@ from gaoling.cloud.home import cloud_of
 
 SECONDS = 20.0  # for one request
 _CLASSES = {"VCPU": ("vcpus", 1.0), "MEMORY_MB": ("memory_gb", 1024.0), "DISK_GB": ("disk_gb", 1.0)}
-_PLACEMENT = "1.14"  # nested providers name their root
-_GONE = ("DELETED", "SOFT_DELETED", "SHELVED_OFFLOADED")  # they hold no processor and no memory
+_PLACEMENT = "1.14"  # nested providers name their root; usages are asked by project
 
 _Part = tuple[tuple[Host, ...], tuple[Host, ...], Mapping[str, Amounts]]
 
@@ -74,7 +73,7 @@ def _compute(api: Any, names: Mapping[str, str]) -> _Part:
             hosts.append(replace(each, enabled=enabled, up=up))
         elif each.inventories:
             shared.append(each)
-    return tuple(hosts), tuple(shared), _servers(api, names)
+    return tuple(hosts), tuple(shared), _servers(api.placement, names)
 
 
 def _storage(api: Any, names: Mapping[str, str]) -> _Part:
@@ -168,18 +167,19 @@ def _number(value: Any) -> float | None:
     return found if 0 <= found < float("inf") else None
 
 
-def _servers(api: Any, names: Mapping[str, str]) -> dict[str, Amounts]:
-    """Return project name -> what its servers hold."""
+def _servers(placement: Any, names: Mapping[str, str]) -> dict[str, Amounts]:
+    """Return project name -> what its servers hold. Asked of placement: Nova's list of servers asks
+    Neutron about each of them."""
     found: dict[str, Amounts] = {}
-    for server in api.compute.servers(details=True, all_projects=True):
-        if server.project_id in names and server.status not in _GONE:
-            flavor, name = server.flavor, names[server.project_id]
-            part = {
-                "vcpus": float(flavor["vcpus"]),
-                "memory_gb": flavor["ram"] / 1024,
-                "disk_gb": float(flavor["disk"]),
-            }
-            found[name] = plus([found.get(name, {}), part])
+    for project, name in names.items():
+        usages = _get(placement, f"/usages?project_id={project}")["usages"]
+        held = {
+            resource: usages[told] / unit
+            for told, (resource, unit) in _CLASSES.items()
+            if told in usages
+        }
+        if held:
+            found[name] = held
     return found
 
 

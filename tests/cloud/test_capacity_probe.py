@@ -30,6 +30,9 @@ INVENTORIES = {
 USAGES = {"a": {"VCPU": 3, "MEMORY_MB": 3072}, "b1": {"VCPU": 2, "MEMORY_MB": 512},
           "s": {"DISK_GB": 25}}  # fmt: skip
 
+PROJECTS = {"p1": {"VCPU": 4, "MEMORY_MB": 3072, "DISK_GB": 20, "CUSTOM_GPU": 1},
+            "p2": {"VCPU": 99}}  # fmt: skip
+
 
 class Placement:
     """Two hosts, one with nested NUMA nodes, and a shared disk."""
@@ -42,6 +45,9 @@ class Placement:
         assert microversion == "1.14"
         if self.down:
             raise ConnectionError("placement is silent")
+        if path.startswith("/usages?project_id="):
+            held = PROJECTS.get(path.removeprefix("/usages?project_id="), {})
+            return Thing(raise_for_status=lambda: None, json=lambda: {"usages": held})
         _, _, uuid, what = (*path.split("/"), "", "")[:4]
         told = {
             "inventories": {"inventories": INVENTORIES.get(uuid, {})},
@@ -66,7 +72,7 @@ class Api:
         self.placement = Placement()
         projects = [Thing(id="p1", name="lab-health"), Thing(id="p2", name="stranger")]
         self.identity = Thing(projects=lambda: projects)
-        self.compute = Thing(hypervisors=self._hypervisors, servers=self._servers)
+        self.compute = Thing(hypervisors=self._hypervisors)
         self.block_storage = Thing(backend_pools=self._pools, volumes=self._volumes)
 
     @staticmethod
@@ -74,15 +80,6 @@ class Api:
         assert details
         return [Thing(name="cmp1", status="enabled", state="up"),
                 Thing(name="cmp2", status="disabled", state="down")]  # fmt: skip
-
-    @staticmethod
-    def _servers(details, all_projects):
-        assert details
-        assert all_projects
-        flavor = {"vcpus": 2, "ram": 1536, "disk": 10}
-        for project, status in (("p1", "ACTIVE"), ("p1", "SHUTOFF"), ("p1", "SHELVED_OFFLOADED"),
-                                ("p2", "ACTIVE")):  # fmt: skip
-            yield Thing(project_id=project, status=status, flavor=flavor)
 
     def _pools(self):
         return [Thing(name="vol@files#files", capabilities=self.pool)]
