@@ -116,7 +116,9 @@ class _Asking:
 
 
 def brief(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0][:200]
+    """Return what went wrong in a line, without what requests says of its insides."""
+    line = f"{type(error).__name__}: {error}".splitlines()[0]
+    return line.partition(": HTTPConnectionPool(")[0].partition(": HTTPSConnectionPool(")[0][:200]
 
 
 def of_city(row: Row, city: str) -> bool:

@@ -11,7 +11,7 @@ from gaoling.cloud.events import EventLog
 from gaoling.cloud.run import Outcome
 
 # never shown, whatever Pulumi thinks of it
-HIDDEN = ("key", "password", "secret", "userdata", "token")
+HIDDEN = ("password", "secret", "userdata", "token", "synckey")
 SECRET = "4dabf18193072939515e22adb298388d"  # noqa: S105 (how Pulumi marks a secret)
 
 

@@ -355,6 +355,12 @@ class TestRefresh:
         (one,) = findings([outcome(tmp_path, event)], world.declared)
         assert (one.declared, one.observed) == ("[secret]", "[secret]")
 
+    def test_the_number_of_key_pairs_is_no_secret(self, world, tmp_path):
+        event = refreshed(world, "update", ":QuotaSetV2::health", {"keyPairs": 10},
+                          {"keyPairs": 20}, ["keyPairs"])  # fmt: skip
+        (one,) = findings([outcome(tmp_path, event)], world.declared)
+        assert (one.field, one.declared, one.observed) == ("keyPairs", "10", "20")
+
     def test_what_both_see_is_told_once(self, world, tmp_path):
         world.primary.servers.clear()
         event = refreshed(world, "delete", ":Instance::health-1")
