@@ -15,6 +15,8 @@ from gaoling.addressing.names import domain_of
 from gaoling.city import City, RegisterError
 from gaoling.city.landing import Auditor as Named
 from gaoling.cloud.access import ENV, AccessError, ensure_access, entry, projects
+from gaoling.cloud.capacity import aggregates
+from gaoling.cloud.capacity_settings import read_planning
 from gaoling.cloud.demand import (
     Demand,
     container_name,
@@ -81,11 +83,7 @@ def _platform(settings: Settings, city: City, plan: Plan) -> None:
         ipv6_pool=settings.ipv6_pool,
         baseline=landing.baseline_group,
         volume_types=tuple((t.name, t.iops) for t in landing.volume_types if t.made_by == "stack"),
-        host_groups=tuple(
-            HostGroup(g.name, g.zone or "", g.hosts)
-            for g in landing.host_groups
-            if g.region == settings.region
-        ),
+        host_groups=_host_groups(city, settings.region),
         services=(str(services[0].ipv4), str(services[0].ipv6)) if services else None,
         services_gateway=(str(provider.ipv4[last_ipv4]), str(provider.ipv6[last_ipv6])),
         domain=domain_of(plan) if named else "",
@@ -103,6 +101,20 @@ def _platform(settings: Settings, city: City, plan: Plan) -> None:
         pulumi.export("names_zone", platform.zone.id)
     pulumi.export("image", platform.image)
     pulumi.export("flavors", platform.flavors)
+
+
+def _host_groups(city: City, region: str) -> tuple[HostGroup, ...]:
+    """Return the host groups of city.yaml, and those of the kinds of hosts in capacity.yaml."""
+    named = [g for g in city.settings.landing.host_groups if g.region == region]
+    groups = [HostGroup(g.name, g.zone or "", g.hosts) for g in named]
+    groups += [HostGroup(a.name, a.zone, a.hosts) for a in aggregates(read_planning(city), region)]
+    names = [g.name for g in groups]
+    if twice := sorted({n for n in names if names.count(n) > 1}):
+        raise ValueError(
+            f"capacity.yaml: kinds.aggregate: found {', '.join(twice)}, expected another name than "
+            "landing.host_groups of city.yaml has"
+        )
+    return tuple(groups)
 
 
 def _range(network: IPv4Network | IPv6Network, first: int, last: int) -> tuple[str, str]:
