@@ -60,17 +60,18 @@ def write_access(source: Path, target: Path, clouds: Iterable[str], projects: se
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with target.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        known = (
-            {n.partition(":")[2] for n in _entries(target) if ":" in n} if target.exists() else ()
-        )
+        known = _known(target)
         made: dict[str, Any] = {}
         for cloud in clouds:
             if not isinstance(given.get(cloud), dict):
                 found = ", ".join(given) or "nothing"
                 raise AccessError(f"{source}: found {found}, expected an entry {cloud!r}")
             made[cloud] = given[cloud]
-            for project in sorted(projects.union(known)):
+            for project in sorted(projects.union(name for _, name in known)):
                 made[entry(cloud, project)] = _scoped(given[cloud], project)
+        for cloud, project in known:  # of another region, which another run is at work on
+            if isinstance(given.get(cloud), dict):
+                made.setdefault(entry(cloud, project), _scoped(given[cloud], project))
         text = yaml.safe_dump({SOURCE: str(source), "clouds": {**given, **made}}, sort_keys=True)
         if target.exists() and target.read_text(encoding="utf-8") == text:
             return
@@ -80,8 +81,12 @@ def write_access(source: Path, target: Path, clouds: Iterable[str], projects: se
         fresh.replace(target)
 
 
-def _entries(path: Path) -> list[str]:
-    return list(read_clouds(path)["clouds"])
+def _known(path: Path) -> list[tuple[str, str]]:
+    """Return (cloud, project) of the entries for projects that a file has; of none, nothing."""
+    if not path.exists():
+        return []
+    pairs = (name.partition(":") for name in read_clouds(path)["clouds"])
+    return [(cloud, project) for cloud, colon, project in pairs if colon]
 
 
 def _scoped(cloud: dict[str, Any], project: str) -> dict[str, Any]:

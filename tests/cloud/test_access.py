@@ -56,6 +56,16 @@ def test_entries_are_kept_when_the_register_loses_a_row(given, tmp_path):
     )
 
 
+def test_a_run_on_one_region_keeps_the_entries_of_the_other(given, tmp_path):
+    both = {**GIVEN["clouds"], "dr": {**GIVEN["clouds"]["primary"], "region_name": "dr"}}
+    given.write_text(yaml.safe_dump({"clouds": both}))
+    target = tmp_path / "clouds.yaml"
+    write_access(given, target, ["primary", "dr"], {"lab-health"})
+    before = target.read_text()
+    write_access(given, target, ["primary"], {"lab-health"})
+    assert target.read_text() == before
+
+
 def test_many_at_once_lose_nothing(given, tmp_path):
     target = tmp_path / "clouds.yaml"
     threads = [
