@@ -17,7 +17,9 @@ from gaoling.cloud.run import Outcome
 from gaoling.cloud.stacks import Stack
 
 REVIEW = "review.json"
-_AGAINST = re.compile(r"violates plan|not allowed by the plan|expected resource operations for|no plan for resource")
+_AGAINST = re.compile(
+    r"violates plan|not allowed by the plan|expected resource operations for|no plan for resource"
+)
 
 
 class PlanError(Exception):

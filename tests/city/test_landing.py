@@ -51,8 +51,7 @@ def faults(tmp_path: Path):
         ),
         (
             "{volume_type: fast}",
-            "city.yaml: landing.volume_type: found 'fast', "
-            "expected a name of landing.volume_types",
+            "city.yaml: landing.volume_type: found 'fast', expected a name of landing.volume_types",
         ),
         (
             "{systems: [{system: health, volume_type: fast}]}",
