@@ -175,7 +175,9 @@ def _commands(made: Files, paths: list[Path], stack: str, config: Path) -> list[
     found = [shlex.join([*command, str(paths[0].absolute())])]
     if made.second is not None:
         targets = [word for urn in made.targets for word in ("--target", urn)]
-        found.append(shlex.join(["pulumi", "up", "--yes", *where, *targets]))
+        # of what is no target the engine shows the policies empty arguments: they would refuse it
+        plain = ["env", "-u", "PULUMI_OPTION_POLICY_PACK", "pulumi", "up", "--yes"]
+        found.append(shlex.join([*plain, *where, *targets]))
         found.append(shlex.join([*command, str(paths[1].absolute())]))
     return [*found, shlex.join(["pulumi", "preview", *where])]
 

@@ -353,7 +353,7 @@ def test_what_was_made_is_written_and_the_commands_name_it(tmp_path):
     assert json.loads(paths[1].read_text()) == made.second
     said = _commands(made, paths, "s", tmp_path / "Pulumi.s.yaml")
     assert [c.split()[:2] for c in said] == [
-        ["pulumi", "import"], ["pulumi", "up"], ["pulumi", "import"], ["pulumi", "preview"],
+        ["pulumi", "import"], ["env", "-u"], ["pulumi", "import"], ["pulumi", "preview"],
     ]  # fmt: skip
     assert f"--target '{SCOPE}'" in said[1]
 
