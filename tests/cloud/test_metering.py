@@ -144,8 +144,7 @@ def test_a_bad_price_list_ends_with_2_before_the_cloud_is_asked(tmp_path, monkey
     (folder / "prices.yaml").write_text("currency: CNY\n")
     from gaoling.cli import main
 
-    monkeypatch.setenv("GAOLING_CITY", str(folder))
-    monkeypatch.setattr("sys.argv", ["gaoling", "cloud", "bill"])
+    monkeypatch.setattr("sys.argv", ["gaoling", "--city", str(folder), "cloud", "bill"])
     with pytest.raises(SystemExit) as caught:
         main.main()
     assert caught.value.code == 2
