@@ -17,7 +17,8 @@ _chosen: dict[str, str] = {}
 
 
 def choose_city(name: str | None) -> None:
-    """Remember `--city` for this run."""
+    """Remember `--city` for this run, and no earlier one's."""
+    _chosen.clear()
     if name:
         _chosen["city"] = name
 

@@ -144,7 +144,8 @@ def test_a_bad_price_list_ends_with_2_before_the_cloud_is_asked(tmp_path, monkey
     (folder / "prices.yaml").write_text("currency: CNY\n")
     from gaoling.cli import main
 
-    monkeypatch.setattr("sys.argv", ["gaoling", "--city", str(folder), "cloud", "bill"])
+    monkeypatch.setenv("GAOLING_CITY", str(folder))
+    monkeypatch.setattr("sys.argv", ["gaoling", "cloud", "bill"])
     with pytest.raises(SystemExit) as caught:
         main.main()
     assert caught.value.code == 2
