@@ -37,6 +37,13 @@ class _Region:
         self._city, self._declared, self._observed = city, declared, observed
         self._region = observed.region
         self._held = [h for h in declared.held if h.region == self._region]
+        # groups and networks that stacks hold, and the system of each; a network of the platform
+        # is for all to use
+        self._holders: dict[str, dict[str, str]] = {}
+        for one in self._held:
+            rows = PROBED[one.type].rows
+            if rows == "security_group" or (rows == "network" and one.system):
+                self._holders.setdefault(rows, {})[one.id] = one.system
         self._home = self._region == home(city).name
         of_us = {
             i: row for i, row in observed.get("project").items()
@@ -142,6 +149,13 @@ class _Region:
         project = row["project"]
         if rows == "project":
             return row["system"] or "" if project in self._system_of else None
+        # what an administrator adds to a thing of ours is of the administrator's own project
+        for kind, holder in (("security_group", "group"), ("network", "network")):
+            identity = row.get(holder)
+            if identity in self._holders.get(kind, {}):
+                return self._holders[kind][identity]
+            if project not in self._system_of and identity in self._observed.get(kind):
+                project = self._observed.get(kind)[identity]["project"]
         if project in self._system_of:
             return self._system_of[project]
         if row["system"] is None or "project" not in self._observed.rows:

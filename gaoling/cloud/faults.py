@@ -43,7 +43,7 @@ def fault(message: str, urn: str = "", step: str = "") -> str:
         said = _said(found["body"])
         return f"{head}{found['verb']} {found['url']} answered {found['code']}{said}"
     if found := _SILENT.search(message):
-        what = found["what"].split(": provider=")[0].strip()
+        what = found["what"].split(": provider=")[0].rpartition("Last error was: ")[2].strip()
         return f"{head}{found['verb'].upper()} {found['url']} was not answered: {what}"
     if found := _SHORT.search(message):
         said = _said(found["body"] or "")

@@ -106,6 +106,23 @@ class TestWhatTheProviderCannotSee:
              "SecGroupRule health: ingress IPv4 tcp 80-90 0.0.0.0/0 r2", "", "", "r2"),
         ]  # fmt: skip
 
+    def test_what_an_administrator_adds_is_of_the_administrators_project(self, world):
+        strays = [
+            rule("r2"),
+            rule("r3", "default-group"),
+            neutron("s2", "by-hand", network_id="net", cidr="10.9.0.0/24", dns_nameservers=[],
+                    is_dhcp_enabled=True, ipv6_ra_mode=None, ipv6_address_mode=None),
+            port("p2", "by-hand", "", ""),
+        ]  # fmt: skip
+        for one in strays:
+            one.project_id = "p-admin"
+        world.primary.rules += strays[:2]
+        world.primary.subnets.append(strays[2])
+        world.primary.ports.append(strays[3])
+        assert {(f[0], f[2], f[6]) for f in world.found()} == {
+            ("foreign", "health", identity) for identity in ("r2", "r3", "s2", "p2")
+        }
+
     def test_the_default_group_may_have_neutrons_rules_and_no_other(self, world):
         world.primary.rules.append(rule("r2", "default-group"))
         assert [f[3] for f in world.found()] == [

@@ -208,6 +208,7 @@ def test_a_preview_that_finds_other_outputs_is_not_idle():
         ),
         (
             'Error creating openstack_networking_network_v2: Post "http://h:9696/v2.0/networks": '
+            "OpenStack connection error, retries exhausted. Aborting. Last error was: "
             "dial tcp 127.0.0.1:9696: connect: connection refused",
             "create Network health: POST http://h:9696/v2.0/networks was not answered: "
             "dial tcp 127.0.0.1:9696: connect: connection refused",
