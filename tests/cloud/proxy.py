@@ -10,6 +10,7 @@ from __future__ import annotations
 import http.client
 import json
 import re
+import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -106,7 +107,11 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         fault = self.proxy.chosen(self.command, self.path)
         if fault is None or fault.after:
-            answer = self._forward(body)
+            try:
+                answer = self._forward(body)
+            except (OSError, http.client.HTTPException):  # the service is down: so are we
+                self._cut()
+                return
         if fault is None:
             self._answer(*answer)
             return
@@ -114,14 +119,17 @@ class _Handler(BaseHTTPRequestHandler):
         while time.monotonic() < end and not self.proxy.closing.is_set():
             time.sleep(0.05)
         if not fault.code:
-            self.close_connection = True
-            self.connection.close()
+            self._cut()
             return
         said = {"NeutronError": {"type": "Injected", "message": fault.message, "detail": ""}}
         headers = {"Content-Type": "application/json", **fault.headers}
         self._answer(fault.code, headers, json.dumps(said).encode())
 
     do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = _any  # noqa: N815
+
+    def _cut(self) -> None:
+        self.close_connection = True
+        self.connection.shutdown(socket.SHUT_RDWR)
 
     def _forward(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.upstream, timeout=120)
