@@ -22,6 +22,8 @@ _WORDS = {  # and those that name no request
     "The server timed out waiting for the request": 408,
     "Too many requests have been sent": 429,
     "Internal Server Error": 500,
+    "Bad Gateway": 502,
+    "Gateway Timeout": 504,
     "The service is currently unable to handle the request": 503,
 }
 _SILENT = re.compile(

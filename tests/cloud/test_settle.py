@@ -219,6 +219,11 @@ def test_a_preview_that_finds_other_outputs_is_not_idle():
             "create Network health: the networking service answered 500: Internal Server Error",
         ),
         (
+            "Error creating openstack_networking_port_v2: Gateway Timeout: "
+            "provider=openstack@5.5.3",
+            "create Network health: the networking service answered 504: Gateway Timeout",
+        ),
+        (
             'Bad request with: [POST http://h:9696/v2.0/x], error message: {"NeutronError": '
             '{"message": "no such pool"}}',
             "create Network health: POST http://h:9696/v2.0/x answered 400: no such pool",
