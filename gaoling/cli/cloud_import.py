@@ -32,7 +32,7 @@ def import_(
     ] = None,
     complete: Annotated[
         bool,
-        typer.Option("--complete", help="Afterwards: give the state what servers lack in it."),
+        typer.Option("--complete", help="Afterwards: give the state what it lacks."),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -40,9 +40,9 @@ def import_(
 
     The system's row has to be in the register (migrating or on the cloud): a preview of its stack
     says under which names. Nothing is changed, neither in the cloud nor in the state; only
-    --complete, run when all is imported, writes ports, user_data's hash and server groups of
-    imported servers into the state: Pulumi's provider does not read them, and would replace the
-    servers. Exit codes: 0 done, 1 nothing to import or no answer, 2 bad input.
+    --complete, run when all is imported, writes into the state what Pulumi's provider does not
+    read, and would replace servers and security groups for. Exit codes: 0 done, 1 nothing to import
+    or no answer, 2 bad input.
 
     Example: `gaoling cloud import --system health --project old-health --write health.json`
     """
@@ -81,7 +81,7 @@ def import_(
     made = importing.files(found)
     paths = _write(write, made) if write else []
     commands = _commands(made, paths, name, runner.home.config_file(name)) if paths else []
-    if paths and any("instance:Instance" in urn for urn in found.ids):
+    if paths and any("instance:Instance" in u or "secGroup:SecGroup:" in u for u in found.ids):
         last = ["gaoling", "cloud", "import", "--system", row.id, "--region", region, "--complete"]
         commands.insert(-1, shlex.join(last))
     if as_json:
@@ -131,7 +131,7 @@ def _preview(runner: Runner, stack: str) -> dict[str, Any]:
 
 
 def _complete(runner: Runner, stack: str, connection: Any, as_json: bool) -> None:
-    """Write into the state what the provider did not read of the servers that it imported."""
+    """Write into the state what the provider did not read of what it imported."""
     from gaoling.cloud import importing_state, journal
 
     held = json.loads(runner.pulumi(["stack", "export", "--stack", stack]))
@@ -143,9 +143,9 @@ def _complete(runner: Runner, stack: str, connection: Any, as_json: bool) -> Non
         print(json.dumps({"stack": stack, "completed": done}, indent=1))
         return
     for urn in done:
-        print(f"补全（端口、user_data 摘要、反亲和组）：{urn}")
+        print(f"已补全（服务器的端口、user_data 摘要、反亲和组；安全组的创建标志）：{urn}")
     if not done:
-        print("没有需要补全的服务器")
+        print("没有需要补全的资源")
 
 
 def _write(path: Path, made: Files) -> list[Path]:

@@ -15,7 +15,7 @@ from fractions import Fraction
 from typing import Any
 
 from gaoling.city import City, Fault, RegisterError
-from gaoling.cloud.metering import Account, Month, Project, Unrecorded, clip
+from gaoling.cloud.metering import MAX_GAP, Account, Month, Project, Unrecorded, clip
 from gaoling.cloud.prices import CHINA, TITLES, PriceList, monthly
 
 ITEMS = ("vcpu", "memory", "disk", "volume", "object", "floating_ip")
@@ -27,6 +27,13 @@ UNITS = {
     "vcpu": "核·时", "memory": "GiB·时", "disk": "GiB·月", "volume": "GiB·月",
     "object": "GiB·月", "floating_ip": "个·时",
 }  # fmt: skip
+REASONS = {  # why something is not recorded; what a service answered is shown as it is
+    "no sample, or samples too far apart": f"没有采样，或两次采样相隔超过{MAX_GAP // 3600}小时",
+    "samples too far apart": f"两次采样相隔超过{MAX_GAP // 3600}小时",
+    "it went between two samples": "在两次采样之间消失",
+    "it changed size between two samples": "在两次采样之间改变大小",
+    "it changed project or type between two samples": "在两次采样之间改变项目或类型",
+}
 NOBODY = "未归属"  # projects without a tag `department=`
 GONE = "（项目已删除，采样中没有）"
 
@@ -186,7 +193,7 @@ def unrecorded(bill: Bill) -> Table:
     rows: list[list[Any]] = [
         [u.region, _project(bill.account.projects, u.project), item_name(u.item), u.resource,
          when(u.start), when(u.end), decimal(Fraction(u.end - u.start, 3600), 2),
-         "" if u.most is None else u.most, u.because]
+         "" if u.most is None else u.most, REASONS.get(u.because, u.because)]
         for u in _sorted(bill.account.unrecorded)
     ]  # fmt: skip
     return header, rows

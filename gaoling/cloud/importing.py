@@ -27,6 +27,9 @@ UNREAD = {
     "openstack:compute/instance:Instance":
         "the provider reads neither the port, nor user_data, nor the server group of a server, "
         "and would replace it: run --complete after the import",
+    "openstack:networking/secGroup:SecGroup":
+        "the provider does not read delete_default_rules, and would replace the group: run "
+        "--complete after the import",
     "openstack:objectstorage/container:Container":
         "the provider reads neither metadata nor the synchronisation of a container",
 }  # fmt: skip

@@ -1,9 +1,12 @@
-"""What the provider does not read of an imported server, put into the state from the cloud itself.
+"""What the provider does not read of what was imported, put into the state from the cloud itself.
 
 `pulumi import` leaves a server in the state without its port, user_data and scheduler hints: the
 provider has no way to read them. The program says all three, so that the next preview would replace
 the server. Neutron and Nova do know them. What is filled in is only what is there: where the
 server was started with other user_data than the program's, the preview says so, as it must.
+
+A security group's `deleteDefaultRules` matters at its creation alone; without it in the state the
+next preview would replace the group with all its rules.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from typing import Any
 from gaoling.cloud.importing import ImportingError
 
 INSTANCE = "openstack:compute/instance:Instance"
+GROUP = "openstack:networking/secGroup:SecGroup"
 
 
 @dataclass(frozen=True)
@@ -46,15 +50,21 @@ def known(cloud: Any, server: str) -> Known:
 def complete(
     deployment: dict[str, Any], ask: Callable[[str], Known]
 ) -> tuple[dict[str, Any], list[str]]:
-    """Return a stack's deployment with what imported servers lack, and which URNs were completed.
+    """Return a stack's deployment with what is lacking, and the URNs of what was completed.
 
-    Only servers whose state names no port are touched: those that were imported and nothing else.
+    Only servers whose state names no port are touched, and groups without that flag: those that
+    were imported and nothing else.
     """
     done: list[str] = []
     resources = []
     for resource in deployment.get("deployment", {}).get("resources", ()):
         if resource.get("type") == INSTANCE and _lacks_ports(resource.get("outputs") or {}):
             resource = _server(resource, ask(resource["id"]))
+            done.append(resource["urn"])
+        elif resource.get("type") == GROUP and not resource["outputs"].get("deleteDefaultRules"):
+            flag = {"deleteDefaultRules": True}
+            resource = {**resource, "inputs": {**resource["inputs"], **flag},
+                        "outputs": {**resource["outputs"], **flag}}  # fmt: skip
             done.append(resource["urn"])
         resources.append(resource)
     made = {**deployment, "deployment": {**deployment["deployment"], "resources": resources}}

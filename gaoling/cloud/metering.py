@@ -187,7 +187,7 @@ def add_samples(account: Account, region: str, samples: Sequence[Sample]) -> Non
 
 def _gaps(region: str, ordered: Sequence[Sample], start: int, end: int) -> Iterator[Unrecorded]:
     """Yield the spans of the period that lie between samples too far apart, or beside them."""
-    why = f"no sample, or samples more than {MAX_GAP // 3600} h apart"
+    why = "no sample, or samples too far apart"
     moments = [s.at for s in ordered]
     edges = [start, *moments, end] if moments else [start, end]
     if moments:

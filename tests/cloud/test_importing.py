@@ -387,6 +387,16 @@ def test_an_imported_server_gets_what_the_provider_does_not_read():
     assert complete(made, lambda _: pytest.fail("asked for a server that is whole")) == (made, [])
 
 
+def test_an_imported_group_gets_the_flag_of_its_creation():
+    group = {"urn": urn(GROUP, "clinic"), "type": GROUP, "id": "g",
+             "inputs": {"name": "clinic"}, "outputs": {"name": "clinic"}}  # fmt: skip
+    made, done = complete({"deployment": {"resources": [group]}}, lambda _: pytest.fail("asked"))
+    (found,) = made["deployment"]["resources"]
+    assert done == [group["urn"]]
+    assert found["inputs"]["deleteDefaultRules"] is found["outputs"]["deleteDefaultRules"] is True
+    assert complete(made, lambda _: pytest.fail("asked")) == (made, [])
+
+
 def test_a_server_whose_port_is_not_found_changes_nothing():
     with pytest.raises(ImportingError, match="found no port with MAC fa:16:3e:00:00:01, expected"):
         complete(imported(), lambda _: Known({}, b"", ""))

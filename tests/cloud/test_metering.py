@@ -490,6 +490,16 @@ def test_the_chargeback_of_a_part_of_a_month_as_csv_and_workbook(tmp_path):
     assert any(n.startswith("primary：采样 2 次，覆盖 1.0/240.0 小时") for n in notes)
 
 
+def test_every_reason_is_told_in_chinese():
+    found = account(
+        at(1, volume(), volume(identity="v2"), objects={"p1": 1}),
+        at(9, volume(item="volume/hdd"), volume(20, identity="v2")), at(10),
+    )  # fmt: skip
+    assert {u.because for u in found.unrecorded} == set(bill.REASONS)
+    table = bill.unrecorded(bill.make(NOV, found, FILE_PRICES, NOV.end))
+    assert {row[-1] for row in table[1]} == set(bill.REASONS.values())
+
+
 def test_names_of_projects_never_become_formulas(tmp_path):
     from gaoling.cloud.bill_sheets import write
 
