@@ -63,9 +63,11 @@ def main() -> None:
     except RegisterError as error:
         print(f"{len(error.faults)} 处错误 (faults):\n{error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("interrupted; run it again to go on", file=sys.stderr)
-        sys.exit(130)
+    except SystemExit as end:
+        # typer makes an exit with 130 of Ctrl-C, and says nothing
+        if isinstance(getattr(end.__context__, "__cause__", None), KeyboardInterrupt):
+            print("interrupted; run it again to go on", file=sys.stderr)
+        raise
     except Exception as error:
         if type(error).__module__.partition(".")[0] not in ("gaoling", "lab", "infra"):
             raise
