@@ -1,4 +1,4 @@
-"""Ctrl-C ends a command with 130, one line and the way on; what a command said itself stands alone."""
+"""Ctrl-C ends a command with 130 and the way on; what a command said itself stands alone."""
 
 from __future__ import annotations
 
