@@ -21,13 +21,20 @@ from supervisor.xmlrpc import SupervisorTransport
 
 from lab import sweep
 from lab.errors import LabError
-from lab.paths import LabPaths
+from lab.paths import LabPaths, cache_home
 from lab.progress import Progress
 
-DEFAULT_ENV = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/nonexistent"}
 TAIL_LINES = 25
 _RUNNING = ("STARTING", "RUNNING", "BACKOFF")
 Ready = Callable[[], str | None]
+
+
+def base_env(uid: int | None) -> dict[str, str]:
+    """Return what every process gets. Root's HOME is in our cache, for what programs keep of
+    themselves (entry points, a history): it makes any folder that it is told. Others have none and
+    can make none."""
+    home = "/nonexistent" if uid is not None else str(cache_home() / "lab" / "home")
+    return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "HOME": home}
 
 
 @dataclass(frozen=True)
@@ -128,7 +135,8 @@ files={self.programs}/*.conf
             _private(self.programs / f"{service.name}.conf", self._program(service))
 
     def _program(self, s: Service) -> str:
-        env = {**DEFAULT_ENV, **s.env, sweep.MARK: self.paths.part, "GAOLING_SERVICE": s.name}
+        mine = {sweep.MARK: self.paths.part, "GAOLING_SERVICE": s.name}
+        env = {**base_env(s.uid), **s.env, **mine}
         pairs = ",".join(f"{k}={_value(v)}" for k, v in sorted(env.items()))
         group = str(s.kill_group).lower()
         return f"""[program:{s.name}]

@@ -10,13 +10,13 @@ from lab import sweep
 from lab.errors import LabError
 from lab.openstack import common
 from lab.openstack.topology import PYTHON, Cloud
-from lab.supervise import DEFAULT_ENV
+from lab.supervise import base_env
 
 LINES = 25
 
 
-def environment(**more: str) -> dict[str, str]:
-    return {**DEFAULT_ENV, **common.ENV, sweep.MARK: "cloud", **more}
+def environment(uid: int | None = None, **more: str) -> dict[str, str]:
+    return {**base_env(uid), **common.ENV, sweep.MARK: "cloud", **more}
 
 
 def mortal(*words: str | Path, uid: int | None = None) -> list[str]:
@@ -43,7 +43,7 @@ def run(
             input=stdin,
             stdout=out,
             stderr=subprocess.STDOUT,
-            env=environment(**(env or {})),
+            env=environment(uid, **(env or {})),
             text=True,
             check=False,
             cwd="/",

@@ -12,9 +12,9 @@ import pytest
 
 from lab import sweep
 from lab.errors import LabError
-from lab.paths import LabPaths
+from lab.paths import LabPaths, cache_home
 from lab.progress import Progress
-from lab.supervise import Service, Supervisor
+from lab.supervise import Service, Supervisor, base_env
 
 pytestmark = pytest.mark.root
 QUIET = Progress("test", out=io.StringIO())
@@ -121,3 +121,8 @@ def test_secrets_in_the_environment_are_not_readable_by_others(supervisor: Super
     assert conf.stat().st_mode & 0o077 == 0
     environ = Path(f"/proc/{supervisor.pid('a')}/environ").read_bytes()
     assert b'PASSWORD=p%"w' in environ.split(b"\0")
+
+
+def test_nobody_gets_a_home_that_root_would_make_somewhere_on_the_machine():
+    assert base_env(61204)["HOME"] == "/nonexistent", "not to be made without rights"
+    assert Path(base_env(None)["HOME"]).is_relative_to(cache_home())
