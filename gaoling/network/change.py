@@ -25,6 +25,9 @@ from gaoling.network.journal import Journal
 from gaoling.network.render import TEMPLATES, Unsupported, render
 from gaoling.network.session import Session, SessionError
 
+# ospf6d keeps the LSA that a router took back for a minute, and a router that returns earlier is
+# not seen by those who have it from somebody else: several that return together wait it out
+FLUSHED_SECONDS = 60
 CONFIRM_SECONDS = 120  # the router undoes the change by itself when it hears nothing for so long
 
 
@@ -132,8 +135,20 @@ def _contract(job: Job, engine: FrrEngine, target: str, outcome: Outcome) -> Non
     outcome.risk = risk.level
     outcome.changed = True
     if not job.check:
+        with _clock(outcome, "rest"):
+            time.sleep(_rest(job))
         with _unbroken():
             _make(job, engine, facts, target, patch, outcome)
+
+
+def _rest(job: Job) -> float:
+    """Return the seconds that a device must still stay without IPv6 before it gets it anew."""
+    last = job.journal.last(job.device, "confirmed", "rolled-back")
+    alone = job.together <= {job.device}
+    if alone or last is None or 6 not in job.families or 6 in last.get("families", ()):
+        return 0.0
+    since = dt.datetime.now(dt.UTC) - dt.datetime.fromisoformat(last["time"])
+    return max(0.0, FLUSHED_SECONDS - since.total_seconds())
 
 
 def _note_service(job: Job) -> None:

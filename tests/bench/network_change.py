@@ -24,6 +24,7 @@ from typing import Any
 from gaoling.addressing.plan import Plan
 from gaoling.city import Role
 from gaoling.cli import context
+from gaoling.network.change import FLUSHED_SECONDS
 from gaoling.network.diff import Line, difference
 from gaoling.network.intent import changeable
 from gaoling.network.render import render
@@ -34,6 +35,7 @@ from lab.inventory import CITY
 
 NEEDS = ("extranet",)
 SAMPLE = 20
+REST = FLUSHED_SECONDS + 5  # after a rollback: no router is to find what it said before
 THREADS = 20
 BIN = Path(sys.executable).parent
 PLAY = r"""
@@ -165,6 +167,7 @@ def run() -> list[dict[str, Any]]:
         list(pool.map(handshake, sample))
     shook = time.monotonic() - start
     _gaoling("rollback", "--limit", ",".join(sample))
+    time.sleep(REST)
     start = time.monotonic()
     with ThreadPoolExecutor(THREADS) as pool:
         running = dict(zip(sample, pool.map(login, sample), strict=True))
@@ -175,6 +178,7 @@ def run() -> list[dict[str, Any]]:
     left = _gaoling("apply", "--limit", ",".join(sample))
     assert left["changed"] == [], left
     _gaoling("rollback")
+    time.sleep(REST)
     start = time.monotonic()
     done = _gaoling("apply")
     whole = time.monotonic() - start

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import stat
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
-from gaoling.network.change import backup_before_ipv6, save_backup
+from gaoling.network.change import FLUSHED_SECONDS, Job, _rest, backup_before_ipv6, save_backup
 from gaoling.network.journal import Journal, families_in_service, fingerprints, open_journal
 from gaoling.network.review import ReviewError, patch_of, read_review, write_review
 
@@ -88,6 +90,24 @@ def test_a_device_that_went_back_is_not_there(journal):
     journal.write("applied", "core-1", "c1")
     journal.write("rolled-back", "core-1", "c1")
     assert journal.wait({"core-1", "core-2"}, {4, 6}, 0) == {"core-1", "core-2"}
+
+
+def test_routers_that_return_together_wait_until_their_flush_is_forgotten(plan, journal, tmp_path):
+    job = Job(plan, "core-1", tmp_path, tmp_path, journal, "c", frozenset({4, 6}),
+              together=frozenset({"core-1", "core-2"}))  # fmt: skip
+    assert _rest(job) == 0  # it never had IPv6
+    journal.write("confirmed", "core-1", "c1", families=[4, 6])
+    assert _rest(job) == 0
+    journal.write("confirmed", "core-1", "c2", families=[4])
+    assert FLUSHED_SECONDS - 5 < _rest(job) <= FLUSHED_SECONDS
+    assert _rest(replace(job, together=frozenset({"core-1"}))) == 0
+    assert _rest(replace(job, families=frozenset({4}))) == 0
+    journal.write("rolled-back", "core-1", "c3")
+    assert _rest(job) > FLUSHED_SECONDS - 5
+    entry = json.loads(journal.path.read_text().splitlines()[-1])
+    past = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=FLUSHED_SECONDS + 1)
+    journal.path.write_text(json.dumps(entry | {"time": past.isoformat()}) + "\n")
+    assert _rest(job) == 0
 
 
 def test_fingerprints_are_those_of_known_hosts(tmp_path, city):
