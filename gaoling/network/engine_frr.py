@@ -134,12 +134,16 @@ class FrrEngine:
             ) from None
 
     def routes(self) -> set[IPv6Network]:
-        """Return the IPv6 prefixes that the router forwards to: selected and in the kernel.
+        """Return the IPv6 prefixes that the router forwards to: selected and in the kernel."""
+        return {IPv6Network(x) for x in self.routes_shown()}
+
+    def routes_shown(self) -> set[str]:
+        """Return the same as FRR writes them (RFC 5952, as Python does): a tenth of the work.
 
         Read from the table for people: the JSON of 300 routes is seven times as long.
         """
         text = self.session.show("show ipv6 route")
-        return {IPv6Network(x) for x in re.findall(r"^[A-Z]>\*\s+(\S+/\d+)", text, re.MULTILINE)}
+        return set(re.findall(r"^[A-Z]>\*\s+(\S+/\d+)", text, re.MULTILINE))
 
     def facts(self, management: IPv4Address, ospf: bool) -> Facts:
         """Return all that a change must know first.

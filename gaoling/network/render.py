@@ -39,6 +39,12 @@ def _environment() -> Environment:
     )
 
 
+def prepare() -> None:
+    """Compile the templates: done before Ansible forks, it is done once and not once a device."""
+    for template in TEMPLATES.values():
+        _environment().get_template(template)
+
+
 def render(plan: Plan, device: str, families: Collection[int] = BOTH) -> str:
     """Return the whole configuration of a device with these families in service (4, 6).
 

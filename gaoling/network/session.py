@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -75,7 +76,7 @@ class Session:
         config = access / "ssh_config"
         if not config.exists():
             raise SessionError(f"{device}: found no {config}, expected the access folder's")
-        found = paramiko.SSHConfig.from_path(str(config)).lookup(device)
+        found = _read(config, config.stat().st_mtime_ns).lookup(device)
         self._proxy, sock = _through(config, found)
         try:
             self._netmiko: Any = FrrCli(
@@ -164,6 +165,18 @@ class Session:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+@cache
+def _read(config: Path, _changed: int) -> paramiko.SSHConfig:
+    return paramiko.SSHConfig.from_path(str(config))
+
+
+def prepare(access: Path) -> None:
+    """Read the way to all devices: done before Ansible forks, it is done once."""
+    config = access / "ssh_config"
+    if config.exists():
+        _read(config, config.stat().st_mtime_ns)
 
 
 def _through(

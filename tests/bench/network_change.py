@@ -17,16 +17,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from gaoling.addressing.plan import Plan
 from gaoling.city import Role
 from gaoling.cli import context
-from gaoling.network.change import FLUSHED_SECONDS
+from gaoling.network.change import FLUSHED_SECONDS, Job, change_device
 from gaoling.network.diff import Line, difference
 from gaoling.network.intent import changeable
+from gaoling.network.journal import open_journal, state_folder
 from gaoling.network.render import render
 from gaoling.network.session import Session
 from gaoling.network.settings import load_plan
@@ -76,6 +77,16 @@ def _gaoling(*words: str) -> dict[str, Any]:
     if done.returncode:
         raise RuntimeError(f"gaoling network {words}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
     return dict(json.loads(done.stdout))
+
+
+def _ipv4(name: str) -> None:
+    """Take a router back to IPv4, whoever took it to dual stack: of network_cli's there is no
+    backup that `gaoling network rollback` would go back to."""
+    plan, access = load_plan(CITY), context.access("extranet")
+    journal, state = open_journal(plan.city, access=access), state_folder(plan.city)
+    change_device(
+        Job(plan, name, access, state, journal, "bench", frozenset({4}), allow_deletions=True)
+    )
 
 
 def _typed(lines: Iterable[Line]) -> str:
@@ -166,7 +177,8 @@ def run() -> list[dict[str, Any]]:
     with ThreadPoolExecutor(THREADS) as pool:
         list(pool.map(handshake, sample))
     shook = time.monotonic() - start
-    _gaoling("rollback", "--limit", ",".join(sample))
+    with ProcessPoolExecutor(THREADS) as others:
+        list(others.map(_ipv4, sample))
     time.sleep(REST)
     start = time.monotonic()
     with ThreadPoolExecutor(THREADS) as pool:
@@ -177,6 +189,10 @@ def run() -> list[dict[str, Any]]:
     # what network_cli did is what we would have done: nothing is left to do
     left = _gaoling("apply", "--limit", ",".join(sample))
     assert left["changed"] == [], left
+    with ProcessPoolExecutor(THREADS) as others:
+        list(others.map(_ipv4, sample))
+    time.sleep(REST)
+    _gaoling("apply")
     _gaoling("rollback")
     time.sleep(REST)
     start = time.monotonic()

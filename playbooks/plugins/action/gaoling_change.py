@@ -15,7 +15,8 @@ import os
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-# imported here, in the parent: the workers are forks and have it already
+# imported and prepared here, in the parent: the workers are forks and have it already
+from gaoling.network import render, session
 from gaoling.network.change import (
     CONFIRM_SECONDS,
     ChangeFailed,
@@ -29,6 +30,9 @@ from gaoling.network.journal import families_in_service, open_journal, state_fol
 from gaoling.network.render import Unsupported
 from gaoling.network.review import patch_of
 from gaoling.network.settings import access_folder, city_folder, load_plan
+
+render.prepare()
+session.prepare(access_folder())
 
 
 class ActionModule(ActionBase):
