@@ -74,10 +74,12 @@ def execute(run: Run, say: Say) -> Result:
     open_way(run.access)
     folder = run.home / "network" / run.city.settings.id / "runner"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # all that the run writes lies in here; no umask: Python's caches of what it imports would be
+    # root's alone, and Ansible stumbles over a folder of plugins that it may not list
     folder.chmod(0o700)
     events = _Events(run.city, say)
     began = time.monotonic()
-    with _clean_environment(run, folder), _interruptible(events), _private_files():
+    with _clean_environment(run, folder), _interruptible(events):
         done = ansible_runner.run(
             private_data_dir=str(folder),
             project_dir=str(ROOT),
@@ -206,12 +208,3 @@ def _interruptible(events: _Events) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, old)
-
-
-@contextlib.contextmanager
-def _private_files() -> Iterator[None]:
-    old = os.umask(0o077)
-    try:
-        yield
-    finally:
-        os.umask(old)
