@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -133,3 +134,46 @@ def test_what_is_changed_by_hand_is_found_and_after_repair_nothing_is(admin, ins
         assert drift("--region", "dr", "--probe-only")[0] == 0
     code, report = drift()
     assert (code, report["findings"]) == (0, []), report["regions"]
+
+
+def test_the_provider_alone_does_not_see_most_of_it(admin, inside):
+    """Why there is a probe: should a newer provider see more, this test says so."""
+    with meddled(admin, inside):
+        done = subprocess.run(
+            [ROOT / ".venv/bin/gaoling", "cloud", "refresh", "--preview-only", "--json",
+             "--stack", "lab-primary-0"],
+            env={**os.environ, "GAOLING_CITY": "lab", "GAOLING_STATE": str(state())},
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+    seen = {s["urn"].rpartition("::")[2] + " " + s["type"].rpartition(":")[2]
+            for row in json.loads(done.stdout) for s in row["steps"]}  # fmt: skip
+    # of the container it sees the ACL that was added, not the key; see below for one removed
+    assert seen == {"health QuotaSetV2", "health Container"}
+    (keys,) = {tuple(s["keys"]) for row in json.loads(done.stdout) for s in row["steps"]
+               if s["type"].endswith(":Container")}  # fmt: skip
+    assert keys == ("containerRead",)
+
+
+def test_a_declared_acl_that_was_removed_is_found(inside, tmp_path):
+    """No stack of the lab declares one: a copy of the state does."""
+    folder = tmp_path / "state"
+    shutil.copytree(state() / "pulumi", folder / "pulumi", ignore=shutil.ignore_patterns("logs"))
+    path = folder / "pulumi/state/.pulumi/stacks/gaoling/lab-primary-0.json"
+    content = json.loads(path.read_text())
+    (row,) = [r for r in content["checkpoint"]["latest"]["resources"]
+              if r["urn"].endswith(":Container::health") and r.get("id")]  # fmt: skip
+    row["inputs"]["containerRead"] = "drift-auditors:*"
+    path.write_text(json.dumps(content))
+    arguments = ("--probe-only", "--region", "primary", "--department", "health-commission")
+    swift(inside, Read="drift-auditors:*")
+    try:
+        assert drift(*arguments, at=folder)[0] == 0
+    finally:
+        swift(inside, Read="")
+    code, report = drift(*arguments, at=folder)
+    assert code == 3
+    (one,) = report["findings"]
+    assert (one["field"], one["declared"], one["observed"]) == (
+        "containerRead", "drift-auditors:*", ""
+    )  # fmt: skip
+    assert drift(*arguments)[0] == 0
