@@ -99,9 +99,14 @@ def _volume(cloud: Any, given: Inputs) -> Iterator[Found]:
 
 
 def _attachment(cloud: Any, given: Inputs) -> Iterator[Found]:
-    for one in cloud.compute.volume_attachments(given["instanceId"]):
-        if one.volume_id == given["volumeId"]:
-            yield f"{given['instanceId']}/{one.volume_id}", ""
+    from openstack.exceptions import NotFoundException
+
+    try:
+        for one in cloud.compute.volume_attachments(given["instanceId"]):
+            if one.volume_id == given["volumeId"]:
+                yield f"{given['instanceId']}/{one.volume_id}", ""
+    except NotFoundException:
+        return  # the server is gone, and what hung on it
 
 
 def _flavor(cloud: Any, given: Inputs) -> Iterator[Found]:

@@ -183,6 +183,21 @@ def test_a_create_that_failed_or_never_ended_stays_open(tmp_path: Path, done, op
     assert bool(Marks.read(marks.path)) == bool(open_)
 
 
+def test_what_hung_on_a_server_that_is_gone_is_not_there():
+    """Nova answers 404 to the question itself: that is an answer."""
+    from openstack.exceptions import NotFoundException
+
+    from gaoling.cloud.finders import FINDERS
+
+    class Compute:
+        def volume_attachments(self, server):
+            raise NotFoundException(f"Instance {server} could not be found.")
+
+    look = FINDERS["openstack:compute/volumeAttach:VolumeAttach"]
+    cloud = SimpleNamespace(compute=Compute())
+    assert list(look(cloud, {"instanceId": "gone", "volumeId": "v"})) == []
+
+
 def test_a_preview_that_finds_other_outputs_is_not_idle():
     kind = "pulumi:pulumi:Stack"
     about = {"op": "same", "urn": "u", "type": kind, "old": {"outputs": {"a": 1}}}
