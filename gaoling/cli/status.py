@@ -20,6 +20,9 @@ from gaoling.cli import context
 
 EXPORTER = "http://127.0.0.1:9464"
 WAIT_SECONDS = 240.0
+LOOKING = ("extranet_sites", "systems")
+LAST_SUCCESS = "gaoling_collector_last_success_timestamp_seconds"
+TOOK = "gaoling_collector_duration_seconds"
 # rate, level, the target it is measured for, titles
 ROWS = (
     ("cloud-adoption", "", "cloud-adoption", "上云率", "cloud adoption"),
@@ -152,17 +155,33 @@ def _measure() -> tuple[str, list[dict[str, Any]]]:
 
 def _wait(url: str) -> None:
     """Wait until sites and systems were looked at again, from now on; give up quietly."""
-    name = "gaoling_collector_last_success_timestamp_seconds"
     begin = time.time()
     while time.time() - begin < WAIT_SECONDS:
         try:
             page = Metrics(_get(f"{url}/metrics"))
         except StatusError:
             page = Metrics("")
-        times = [page.value(name, collector=c) or 0.0 for c in ("extranet_sites", "systems")]
-        if min(times) > begin and all(r["lower"] is not None for r in _rates(page, begin)[:2]):
+        if measured_since(page, begin):
             return
         time.sleep(2)
+
+
+def measured_since(page: Metrics, begin: float) -> bool:
+    """Say whether the rates rest on looks that were begun after `begin`, in Unix seconds.
+
+    A look that ends after it may have begun before: what it saw is then of no use to somebody who
+    has just changed something.
+    """
+
+    def begun(collector: str) -> float:
+        return done(collector) - (page.value(TOOK, collector=collector) or 0.0)
+
+    def done(collector: str) -> float:
+        return page.value(LAST_SUCCESS, collector=collector) or 0.0
+
+    if min(map(begun, LOOKING)) < begin or begun("rates") < max(map(done, LOOKING)):
+        return False
+    return all(row["lower"] is not None for row in _rates(page, begin)[:2])
 
 
 def collect(city: City, page: Metrics, now: float) -> dict[str, Any]:

@@ -75,6 +75,33 @@ def test_json_for_programs(run):
     assert adoption["missing"][0]["subject"] == "police-general"
 
 
+def looked(sites, systems, rates):
+    """Return a page of metrics: when each collector's last collection began and ended."""
+    lines = ["# TYPE gaoling_collector_duration_seconds gauge"]
+    each = {"extranet_sites": sites, "systems": systems, "rates": rates}
+    lines += [f'gaoling_collector_duration_seconds{{collector="{c}"}} {end - begin}'
+              for c, (begin, end) in each.items()]  # fmt: skip
+    lines.append("# TYPE gaoling_collector_last_success_timestamp_seconds gauge")
+    lines += [f'gaoling_collector_last_success_timestamp_seconds{{collector="{c}"}} {end}'
+              for c, (_, end) in each.items()]  # fmt: skip
+    kept = (x for x in GOLDEN.splitlines(keepends=True) if "gaoling_collector_" not in x)
+    return status.Metrics("".join(kept) + "\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize(("sites", "systems", "rates", "expected"), [
+    ((101, 108), (102, 104), (108, 109), True),
+    ((99, 108), (102, 104), (108, 109), False),  # it began before: it saw what is no longer so
+    ((101, 108), (99, 104), (108, 109), False),
+    ((101, 108), (102, 104), (107, 109), False),  # the rates were counted before it had ended
+])  # fmt: skip
+def test_waiting_is_for_looks_that_began_after_the_question(sites, systems, rates, expected):
+    assert status.measured_since(looked(sites, systems, rates), 100) is expected
+
+
+def test_waiting_does_not_end_without_a_look():
+    assert not status.measured_since(status.Metrics(NOTHING), 100)
+
+
 def test_without_data_it_says_so_and_ends_with_1(run):
     done = run(NOTHING)
     assert done.exit_code == 1
