@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pwd
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +41,28 @@ class LabPaths:
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(0o711)
         return self
+
+    def borrow(self, folder: Path, user: str = "root") -> None:
+        """Make a package's own folder under /run, as systemd-tmpfiles does at boot where there is
+        one; what is there stays. `give_back` removes what was made here."""
+        if folder.exists():
+            return
+        owner = pwd.getpwnam(user)
+        with self._borrowed.open("a") as file:
+            file.write(f"{folder}\n")
+        folder.mkdir(mode=0o755)
+        os.chown(folder, owner.pw_uid, owner.pw_gid)
+
+    def give_back(self) -> None:
+        """Remove the folders that `borrow` made, where nobody else keeps something in them."""
+        if self._borrowed.exists():
+            for name in self._borrowed.read_text().splitlines():
+                with contextlib.suppress(OSError):
+                    Path(name).rmdir()
+
+    @property
+    def _borrowed(self) -> Path:
+        return self.state / "borrowed"
 
 
 def cache_home() -> Path:

@@ -59,7 +59,7 @@ def _prepare(topology: Topology) -> None:
     accounts.make_keys(PATHS)
     accounts.write(PATHS)
     ssh.write(topology, PATHS)
-    routers.configure(topology)
+    routers.configure(topology, PATHS)
 
 
 def _silent(topology: Topology) -> list[str]:
@@ -95,7 +95,8 @@ def down(progress: Progress) -> None:
     sweep.end(lambda: sweep.in_namespaces(wires.present()))
     wires.remove()
     routers.remove()
-    ssh.remove(PATHS)
+    ssh.remove()
+    PATHS.give_back()
     if (STATE / "access").is_dir() and not any((STATE / "access").iterdir()):
         (STATE / "access").rmdir()
     # what was changed on routers that are no more: journal, backups

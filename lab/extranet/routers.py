@@ -44,9 +44,10 @@ def first_configuration(topology: Topology, device: Device) -> str:
     return render(topology.plan, device.name, families)
 
 
-def configure(topology: Topology) -> None:
+def configure(topology: Topology, paths: LabPaths) -> None:
     """Write each router's saved configuration where there is none yet."""
     frr = pwd.getpwnam("frr")
+    paths.borrow(FRR_RUN, "frr")
     for device in topology.routers:
         space = namespace(device.name)
         etc, run = FRR_ETC / space, FRR_RUN / space

@@ -72,11 +72,7 @@ def write(topology: Topology, paths: LabPaths) -> None:
         own[device.name] = _VANTAGE if device.role is Role.VANTAGE else router
     for name, text in own.items():
         (conf / f"{name}.conf").write_text(_COMMON.format(keys=keys, name=name) + text)
-    # sshd's own empty folder for privilege separation
-    separation = Path("/run/sshd")
-    if not separation.exists():
-        separation.mkdir(mode=0o755)
-        (paths.state / "made-run-sshd").touch()
+    paths.borrow(Path("/run/sshd"))  # empty, for privilege separation
 
 
 def write_access(folder: Path, key: str, uid: int) -> None:
@@ -151,8 +147,6 @@ Host *
     )
 
 
-def remove(paths: LabPaths) -> None:
-    """Remove the access folder, and /run/sshd where this part made it."""
+def remove() -> None:
+    """Remove the access folder."""
     shutil.rmtree(ACCESS, ignore_errors=True)
-    if (paths.state / "made-run-sshd").exists() and Path("/run/sshd").is_dir():
-        Path("/run/sshd").rmdir()
