@@ -9,8 +9,8 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -164,27 +164,41 @@ class Runner:
     ) -> list[Outcome]:
         """Run an operation on stacks, wave by wave; return what each came to.
 
-        `extra` gives the flags of one stack. After a failure the rest of its wave goes on, later
-        waves are not begun. A preview changes nothing: its waves are run together. Ctrl-C lets
-        each stack finish what it has in hand, and sets `interrupted`.
+        `extra` gives the flags of one stack. A wave begins when the stacks before it have made what
+        it builds on (`Stack.anchors`), at the latest when they have ended. After a failure what was
+        begun goes on, later waves are not begun. A preview changes nothing: its waves are run
+        together. Ctrl-C lets each stack finish what it has in hand, and sets `interrupted`.
         """
-        found: list[Outcome] = []
         ordered = sorted(wanted, key=lambda s: s.wave, reverse=backwards)
         waves = [list(group) for _, group in groupby(ordered, key=lambda s: s.wave)]
         if operation == "preview":
             waves = [ordered]
-        for wave in waves:
-            with ThreadPoolExecutor(max_workers=max(1, self.jobs)) as pool:
-                runs = [pool.submit(self.one, operation, s, *flags, *extra(s)) for s in wave]
-                try:
-                    here = [run.result() for run in runs]
-                except KeyboardInterrupt:
-                    self.interrupt()
-                    here = [run.result() for run in runs]
-            found += here
-            if self.interrupted or not all(outcome.ok for outcome in found):
-                break
-        return found
+        runs: dict[Stack, Future[Outcome]] = {}
+        with ThreadPoolExecutor(max_workers=max(1, self.jobs)) as pool:
+            try:
+                for wave in waves:
+                    if not self._ready(runs, anchors=operation == "up"):
+                        break
+                    for s in wave:
+                        runs[s] = pool.submit(self.one, operation, s, *flags, *extra(s))
+                return [run.result() for run in runs.values()]
+            except KeyboardInterrupt:
+                self.interrupt()
+                return [run.result() for run in runs.values()]
+
+    def _ready(self, runs: Mapping[Stack, Future[Outcome]], anchors: bool) -> bool:
+        """Wait for what the next wave builds on; return False when a run before it failed."""
+        while True:
+            over = [run.result() for run in runs.values() if run.done()]
+            if not all(outcome.ok for outcome in over):
+                return False
+            if all(run.done() or (anchors and self._anchored(s)) for s, run in runs.items()):
+                return True
+            time.sleep(0.1)
+
+    def _anchored(self, stack: Stack) -> bool:
+        _, progress = self._running.get(stack.name, (None, Progress()))
+        return bool(stack.anchors) and stack.anchors <= progress.made
 
     def one(self, operation: Operation, stack: Stack, *flags: str) -> Outcome:
         """Run an operation on one stack and follow its events. Raises locks.Locked."""

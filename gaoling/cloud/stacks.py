@@ -15,13 +15,15 @@ PROJECT = "gaoling"
 STACKS = ROOT / "infra" / "stacks"
 PLATFORM = "platform"
 LANDING_ZONE = "gaoling:cloud:LandingZone"
+ROLE = "openstack:identity/roleAssignment:RoleAssignment"
 
 
 @dataclass(frozen=True)
 class Stack:
     """One stack: the platform of a region (`part` is "platform"), or a shard (its number).
 
-    `wave` is its place in the order: platforms, then the first region, then the others.
+    `wave` is its place in the order: platforms, then the first region, then the others. `anchors`
+    are the URNs of what the others build on: the projects, with the role that lets them in.
     """
 
     name: str
@@ -29,6 +31,7 @@ class Stack:
     part: str
     wave: int
     resources: int
+    anchors: frozenset[str] = frozenset()
 
 
 def shards_file(city: City) -> Path:
@@ -63,14 +66,18 @@ def stacks(city: City, regions: Sequence[str] = ()) -> list[Stack]:
     of = mapping(city)
     found = [Stack(stack_name(city, r, PLATFORM), r, PLATFORM, 0, 0) for r in wanted]
     for region in wanted:
-        size: dict[int, int] = {}
+        held: dict[int, list[Demand]] = {}
         for each in demands(city, region):
-            number = of[each.system.department]
-            size[number] = size.get(number, 0) + each.resources
+            held.setdefault(of[each.system.department], []).append(each)
         wave = 1 if region == home(city).name else 2
-        for number, resources in sorted(size.items()):
+        for number, here in sorted(held.items()):
             name = stack_name(city, region, str(number))
-            found.append(Stack(name, region, str(number), wave, resources))
+            anchors = frozenset(
+                f"urn:pulumi:{name}::{PROJECT}::{LANDING_ZONE}${ROLE}::{each.system.id}"
+                for each in here if each.home
+            )  # fmt: skip
+            resources = sum(each.resources for each in here)
+            found.append(Stack(name, region, str(number), wave, resources, anchors))
     return sorted(found, key=lambda s: s.wave)
 
 

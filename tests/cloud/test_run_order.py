@@ -1,0 +1,70 @@
+"""In which order stacks are run, and when the next may begin."""
+
+from __future__ import annotations
+
+import pytest
+
+from gaoling.cloud.stacks import stacks
+from tests.cloud.stand_in import CITY, play, runner
+
+
+def test_waves_are_run_in_order_and_backwards(stand_in):
+    made = runner(stand_in)
+    wanted = stacks(CITY)
+    made.prepare(wanted)
+    assert [o.stack.wave for o in made.all("up", wanted)] == [0, 0, 1, 2]
+    assert [o.stack.wave for o in made.all("destroy", wanted, backwards=True)] == [2, 1, 0, 0]
+
+
+def test_after_a_failure_later_waves_are_not_begun(stand_in):
+    made = runner(stand_in)
+    wanted = stacks(CITY)
+    made.prepare(wanted)
+    error = {"diagnosticEvent": {"severity": "error", "message": "<{%fg 1%}>no quota<{%reset%}>"}}
+    play(stand_in, "up-lab-dr-platform", error, {"code": 255})
+    found = made.all("up", wanted)
+    assert [(o.stack.name, o.ok) for o in found] == [
+        ("lab-primary-platform", True),
+        ("lab-dr-platform", False),
+    ]
+    assert found[1].why() == "no quota"
+
+
+def made(urn):
+    return {"resOutputsEvent": {"metadata": {"op": "create", "urn": urn, "type": urn}}}
+
+
+def ended(folder, *events):
+    """Run `up` with these events and a second more in the first region; return who ended when."""
+    play(folder, "up-lab-primary-0", *events, {"sleep": 1.0})
+    said, made = [], runner(folder)
+    made.say = said.append
+    wanted = stacks(CITY)
+    made.prepare(wanted)
+    assert all(o.ok for o in made.all("up", wanted))
+    return [line.split()[0] for line in said if " up: ok" in line][2:]
+
+
+HOME = next(s for s in stacks(CITY) if s.name == "lab-primary-0")
+
+
+def test_the_other_region_begins_as_soon_as_its_projects_are_there(stand_in):
+    assert len(HOME.anchors) == 8
+    events = [made(urn) for urn in sorted(HOME.anchors)]
+    assert ended(stand_in, *events) == ["lab-dr-0", "lab-primary-0"]
+
+
+@pytest.mark.parametrize("missing", range(8))
+def test_one_project_that_is_not_there_keeps_the_other_region_back(stand_in, missing):
+    there = [made(urn) for n, urn in enumerate(sorted(HOME.anchors)) if n != missing]
+    assert ended(stand_in, *there) == ["lab-primary-0", "lab-dr-0"]
+
+
+def test_what_was_begun_before_a_failure_goes_on(stand_in):
+    made_ = [made(urn) for urn in HOME.anchors]
+    play(stand_in, "up-lab-primary-0", *made_, {"sleep": 1.0}, {"code": 255})
+    one = runner(stand_in)
+    one.prepare(stacks(CITY))
+    found = {o.stack.name: o.ok for o in one.all("up", stacks(CITY))}
+    assert found["lab-dr-0"]
+    assert not found["lab-primary-0"]
