@@ -14,6 +14,7 @@ from exporters.families import render
 
 LOG = logging.getLogger("gaoling.exporters")
 SAVE_SECONDS = 20.0
+RETRY_SECONDS = 10.0  # at the soonest; otherwise a tenth of the collector's interval
 MOST_WRONG = 5  # faults of one collection that are logged in full
 
 
@@ -85,8 +86,7 @@ class Schedule:
         while not self._stop.is_set():
             begin = time.monotonic()
             self.run(turn)
-            rest = turn.interval - (time.monotonic() - begin)
-            self._stop.wait(max(rest, turn.interval / 10))
+            self._stop.wait(pause(turn, time.monotonic() - begin))
 
     def run(self, turn: Turn) -> None:
         """Run one collector: what it saw goes to the store, what it counted to the page."""
@@ -147,6 +147,16 @@ class Schedule:
         """Return what /healthz says: whether every collector has had a turn lately."""
         stuck = [t.collector.name for t in self.turns if _late(t)]
         return {"ok": not stuck, "stuck": stuck}
+
+
+def pause(turn: Turn, seconds: float) -> float:
+    """Return the seconds until a collector's next turn, after one that took `seconds`.
+
+    What failed is looked at again soon: what it lacked may be there in a moment.
+    """
+    least = turn.interval / 10
+    soon = min(max(least, RETRY_SECONDS), turn.interval)
+    return max((turn.interval if turn.success else soon) - seconds, least)
 
 
 def _late(turn: Turn) -> bool:

@@ -20,7 +20,7 @@ from exporters.extranet_sites import ExtranetSites
 from exporters.families import HELP, render
 from exporters.rates import RatesCollector
 from exporters.recovery import Recovery
-from exporters.schedule import Schedule
+from exporters.schedule import Schedule, Turn, pause
 from exporters.systems import Systems
 from exporters.targets import Targets
 from tests.cloud.drift_world import World as DriftWorld
@@ -97,6 +97,18 @@ def test_a_broken_collector_says_so_and_takes_nothing_from_the_others(world):
     assert 'last_success_timestamp_seconds{collector="systems"}' not in page
     assert 'gaoling_extranet_access_ratio{bound="lower",level="county"} 1' in page
     assert "gaoling_cloud_adoption_ratio" not in page
+
+
+@pytest.mark.parametrize(("interval", "success", "seconds", "expected"), [
+    (60.0, True, 4.0, 56.0),
+    (60.0, True, 59.0, 6.0),  # never without a rest
+    (60.0, False, 4.0, 6.0),
+    (600.0, False, 4.0, 56.0),  # a tenth of the interval
+    (5.0, False, 1.0, 4.0),  # never later than after a success
+])  # fmt: skip
+def test_what_failed_is_looked_at_again_soon(interval, success, seconds, expected):
+    turn = Turn(Broken(), interval, success=success)
+    assert pause(turn, seconds) == expected
 
 
 class Slow:
