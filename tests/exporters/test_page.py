@@ -103,7 +103,7 @@ def test_a_broken_collector_says_so_and_takes_nothing_from_the_others(world):
     (60.0, True, 4.0, 56.0),
     (60.0, True, 59.0, 6.0),  # never without a rest
     (60.0, False, 4.0, 6.0),
-    (600.0, False, 4.0, 56.0),  # a tenth of the interval
+    (600.0, False, 4.0, 60.0),  # a tenth of the interval
     (5.0, False, 1.0, 4.0),  # never later than after a success
 ])  # fmt: skip
 def test_what_failed_is_looked_at_again_soon(interval, success, seconds, expected):
