@@ -183,11 +183,12 @@ def up(
     # of a stack that is new nothing can be lost, and with --yes nobody looks at its preview
     fresh = [s for s in wanted if yes and not runner.resources(s.name)]
     known = [s for s in wanted if s not in fresh]
-    planned = flow.allowed(runner, known, "preview", allow_delete or [], reason, extra)
-    if not flow.agree("up", planned, yes, as_json):
-        return
-    run, idle = flow.due(planned, fresh)
-    found = flow.go(runner, "up", run, reason, as_json, idle, extra)
+    with runner.locking():
+        planned = flow.allowed(runner, known, "preview", allow_delete or [], reason, extra)
+        if not flow.agree("up", planned, yes, as_json):
+            return
+        run, idle = flow.due(planned, fresh)
+        found = flow.go(runner, "up", run, reason, as_json, idle, extra)
     if all(o.ok for o in found) and not (region or stack or department):
         guard.remember(runner.city, memory)
     flow.end(found)
@@ -281,7 +282,8 @@ def destroy(
     runner, wanted = flow.runner_for(region, stack, jobs, department, patience)
     resume(runner, wanted)
     wanted, extra = _held(runner, wanted, department)
-    _destroy(runner, wanted, yes, allow_delete or [], reason, as_json, department, extra)
+    with runner.locking():
+        _destroy(runner, wanted, yes, allow_delete or [], reason, as_json, department, extra)
 
 
 def _destroy(

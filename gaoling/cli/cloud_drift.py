@@ -197,7 +197,7 @@ def _stacks(
         h.urn.split("::")[0].rpartition(":")[2] for h in declared.held
         if systems is None or h.system in systems
     }  # fmt: skip
-    return [s for s in stacks(city, regions) if s.name in known]
+    return [s for s in stacks(city, regions, known) if s.name in known]
 
 
 def _show(city: City, report: Report, seconds: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -27,11 +27,18 @@ def say(line: str) -> None:
 
 
 def home() -> Home:
-    """Return the home of the chosen city's stacks."""
+    """Return the home of the chosen city's stacks; ends with 2 when its backend cannot be used."""
     from gaoling.cloud.home import Home, backend_of
+    from gaoling.cloud.states import StateError
 
     given = context.access("cloud") / "clouds.yaml"
-    return Home(context.state(), given, backend_of(context.city(quiet=True)))
+    try:
+        found = Home(context.state(), given, backend_of(context.city(quiet=True)))
+        found.url  # noqa: B018  (looked at here)
+        return found
+    except StateError as error:
+        say(f"gaoling: {error}")
+        raise typer.Exit(2) from None
 
 
 def select(
@@ -43,7 +50,7 @@ def select(
 
     city = context.city()
     try:
-        found = all_stacks(city, regions or ())
+        found = all_stacks(city, regions or (), home().held())
         if unknown := set(names or ()) - {s.name for s in found}:
             known = ", ".join(s.name for s in found)
             raise ValueError(f"--stack {', '.join(sorted(unknown))}: expected of {known}")
@@ -115,7 +122,8 @@ def allowed(
 ) -> list[Outcome]:
     """Return the previews of an operation, once nothing in them loses data that was not named.
 
-    What is protected and named loses its protection here. Raises guard.Refused.
+    What is protected and named is unlocked here: call it in `runner.locking()`. Raises
+    guard.Refused.
     """
     from gaoling.cloud import guard
 
@@ -126,18 +134,37 @@ def allowed(
             stop("nothing was changed")
         return found
 
-    found = look()
-    stopped = {o.stack.name: guard.protected(o) for o in found if not o.ok}
-    if any(stopped.values()):
-        guard.refuse_losses([u for urns in stopped.values() for u in urns], allow, reason)
-        for name, urns in stopped.items():
-            for urn in urns:
-                runner.protect(name, urn, on=False)
+    found, seen = look(), dict[str, str]()
+    # where one thing is unlocked, what it stands on may be locked too
+    while stopped := _locked(runner, found, extra, seen):
+        seen |= stopped
+        guard.refuse_losses(seen, allow, reason)
+        for urn, name in stopped.items():
+            runner.unlock(name, urn)
         found = look()
     end(found)
     if operation == "preview":  # a stack to be destroyed was named, and protects what it must keep
         guard.refuse_losses([c.urn for c in guard.losses(found)], allow, reason)
     return found
+
+
+def _locked(
+    runner: Runner, found: Sequence[Outcome], extra: Extra, seen: Collection[str]
+) -> dict[str, str]:
+    """Return what stopped previews because it is protected: URN -> stack, without `seen`.
+
+    A preview ends at the first of them. Unless it was confined to something, all that is protected
+    and no longer declared would be the next.
+    """
+    from gaoling.cloud import guard
+
+    stopped: dict[str, str] = {}
+    for outcome in found:
+        urns = set() if outcome.ok else set(guard.protected(outcome))
+        if urns and not extra(outcome.stack):
+            urns |= runner.protected(outcome.stack.name) - outcome.progress.kept
+        stopped |= dict.fromkeys(sorted(urns - set(seen)), outcome.stack.name)
+    return stopped
 
 
 def agree(operation: str, planned: Sequence[Outcome], yes: bool, as_json: bool) -> bool:
@@ -271,6 +298,8 @@ def said_why(found: Sequence[Outcome]) -> bool:
 def end(found: Sequence[Outcome]) -> None:
     """End with 1 when a stack failed, saying why; return otherwise."""
     if said_why(found):
+        if any(" answered 404" in o.why() for o in found if not o.ok):
+            say("404: the state holds what is no longer in the cloud; gaoling cloud refresh first")
         say("what was done stays done; run it again to go on")
         raise typer.Exit(1)
 

@@ -160,7 +160,7 @@ def remember(home: Home, city: City) -> Declared:
     """
     secret = home.sync_secret.read_text(encoding="utf-8") if home.sync_secret.exists() else ""
     found = Declared(city.settings.id, time.time())
-    mine = stacks(city)
+    mine = stacks(city, held=home.held())
     for stack in mine:
         rows = resources(home, stack.name)
         found.held += held(city.settings.id, stack.region, rows, secret)

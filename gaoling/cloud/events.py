@@ -73,6 +73,7 @@ class Progress:
     steps: dict[str, str] = field(default_factory=dict)  # the same, of all
     creates: dict[str, dict[str, Any]] = field(default_factory=dict)  # what is to be, by URN
     made: set[str] = field(default_factory=set)
+    kept: set[str] = field(default_factory=set)  # what the program declares, by URN
     outputs_differ: bool = False
 
     @property
@@ -127,6 +128,8 @@ class Progress:
             self.faults.append(line)
 
     def _step(self, about: dict[str, Any]) -> None:
+        if not about["op"].startswith("delete"):
+            self.kept.add(about["urn"])
         if about["op"] in SILENT:
             return
         self.begun[about["urn"]] = self.steps[about["urn"]] = about["op"]

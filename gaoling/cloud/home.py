@@ -90,6 +90,16 @@ class Home:
         """Return the folder of stack files: the CLI writes a salt into them."""
         return self.folder / "stacks"
 
+    def held(self) -> set[str]:
+        """Return the names of the stacks whose state holds something.
+
+        Of a backend that is no folder, those that were ever run from here.
+        """
+        if folder := self.local:
+            files = states.file_of(folder, "").parent.glob("*.json")
+            return {path.stem for path in files if states.holds(path)}
+        return {path.stem.removeprefix("Pulumi.") for path in self.stacks.glob("Pulumi.*.yaml")}
+
     def config_file(self, stack: str) -> Path:
         return self.stacks / f"Pulumi.{stack}.yaml"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -9,12 +10,12 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from gaoling.city import City
 from gaoling.cloud import locks, states
@@ -88,6 +89,7 @@ class Runner:
     interrupted: bool = False
     _running: dict[str, tuple[subprocess.Popen[bytes], Progress]] = field(default_factory=dict)
     _stopped: threading.Event = field(default_factory=threading.Event)
+    _unlocked: list[tuple[str, str]] = field(default_factory=list)  # stack, URN
 
     def prepare(self, wanted: Sequence[Stack]) -> None:
         """Make everything that a run needs: folders, access to projects, the stacks themselves.
@@ -141,18 +143,37 @@ class Runner:
 
     def resources(self, stack: str) -> set[str]:
         """Return the URNs of what a stack's state holds. Raises RunError, OSError, ValueError."""
+        return {row["urn"] for row in self._rows(stack)}
+
+    def protected(self, stack: str) -> set[str]:
+        """Return the URNs of what is protected in a stack's state. Raises as `resources`."""
+        return {row["urn"] for row in self._rows(stack) if row.get("protect")}
+
+    def _rows(self, stack: str) -> list[dict[str, Any]]:
         if folder := self.home.local:
             found = json.loads(_text(states.file_of(folder, stack)) or '{"checkpoint": {}}')
             held = found["checkpoint"].get("latest") or {}
         else:
             text = self.pulumi(["stack", "export", "--stack", stack])
             held = json.loads(text)["deployment"] or {}
-        return {r["urn"] for r in held.get("resources") or []}
+        return list(held.get("resources") or [])
 
-    def protect(self, stack: str, urn: str, on: bool) -> None:
-        """Protect a resource in the state, or take its protection away. Raises RunError."""
-        verb = "protect" if on else "unprotect"
-        self.pulumi(["state", verb, urn, "--stack", stack, "--yes"])
+    def unlock(self, stack: str, urn: str) -> None:
+        """Take the protection of a resource away until `locking` ends. Raises RunError."""
+        self.pulumi(["state", "unprotect", urn, "--stack", stack, "--yes"])
+        self._unlocked.append((stack, urn))
+
+    @contextlib.contextmanager
+    def locking(self) -> Iterator[None]:
+        """Protect again at the end what was unlocked and is still there, however it ends."""
+        try:
+            yield
+        finally:
+            for stack in sorted({name for name, _ in self._unlocked}):
+                open_ = self.resources(stack) - self.protected(stack)
+                for urn in [u for name, u in self._unlocked if name == stack and u in open_]:
+                    self.pulumi(["state", "protect", urn, "--stack", stack, "--yes"])
+            self._unlocked.clear()
 
     def all(
         self,

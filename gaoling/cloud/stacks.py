@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,9 +53,11 @@ def stack_name(city: City, region: str, part: str) -> str:
     return f"{city.settings.id}-{region}-{part}"
 
 
-def stacks(city: City, regions: Sequence[str] = ()) -> list[Stack]:
+def stacks(city: City, regions: Sequence[str] = (), held: Collection[str] = ()) -> list[Stack]:
     """Return the stacks of a city in their order; of some regions when they are named.
 
+    `held` names stacks whose state holds something. A shard of which the register has lost the last
+    row is among the stacks for that reason alone: what it holds is not forgotten.
     Raises ValueError naming a region that the city has not.
     """
     for name in regions:
@@ -66,11 +68,11 @@ def stacks(city: City, regions: Sequence[str] = ()) -> list[Stack]:
     of = mapping(city)
     found = [Stack(stack_name(city, r, PLATFORM), r, PLATFORM, 0, 0) for r in wanted]
     for region in wanted:
-        held: dict[int, list[Demand]] = {}
+        shards: dict[int, list[Demand]] = {n: [] for n in _numbers(city, region, held)}
         for each in demands(city, region):
-            held.setdefault(of[each.system.department], []).append(each)
+            shards.setdefault(of[each.system.department], []).append(each)
         wave = 1 if region == home(city).name else 2
-        for number, here in sorted(held.items()):
+        for number, here in sorted(shards.items()):
             name = stack_name(city, region, str(number))
             anchors = frozenset(
                 f"urn:pulumi:{name}::{PROJECT}::{LANDING_ZONE}${ROLE}::{each.system.id}"
@@ -79,6 +81,13 @@ def stacks(city: City, regions: Sequence[str] = ()) -> list[Stack]:
             resources = sum(each.resources for each in here)
             found.append(Stack(name, region, str(number), wave, resources, anchors))
     return sorted(found, key=lambda s: s.wave)
+
+
+def _numbers(city: City, region: str, names: Collection[str]) -> list[int]:
+    """Return the numbers of those of `names` that are shards of a region."""
+    start = stack_name(city, region, "")
+    parts = [name.removeprefix(start) for name in names if name.startswith(start)]
+    return [int(part) for part in parts if part.isdigit()]
 
 
 def zones(city: City, stack: Stack, departments: Sequence[str]) -> list[str]:

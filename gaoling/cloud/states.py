@@ -45,6 +45,16 @@ def file_of(backend: Path, stack: str) -> Path:
     return backend / ".pulumi" / "stacks" / PROJECT / f"{stack}.json"
 
 
+def holds(path: Path) -> bool:
+    """Say whether a state file holds resources; one that cannot be read may."""
+    try:
+        return bool((json.loads(path.read_bytes())["checkpoint"].get("latest") or {})["resources"])
+    except KeyError:
+        return False
+    except (OSError, ValueError, TypeError):
+        return True
+
+
 @dataclass(frozen=True)
 class Copy:
     """A state that is whole: where it lies, when it was written, how much it holds."""

@@ -131,6 +131,16 @@ def test_a_row_that_is_gone_deletes_nothing(up, tmp_path):
     gaoling("preview", "--stack", "lab-primary-0", "--expect-no-changes")
 
 
+def test_a_register_that_lost_many_rows_is_refused(up, tmp_path):
+    lost = ("e-license", "one-window", "health")
+    city = city_with(tmp_path, "lab", lambda rows: [r for r in rows if r["id"] not in lost])
+    before = everything()
+    done = gaoling("up", "--yes", city=city, code=1)
+    assert "the register has lost 3 of 13 systems since the last up: " in done.stderr
+    assert "e-license, health, one-window; nothing was changed" in done.stderr
+    assert everything() == before
+
+
 def everything():
     """Return the ids of all that both regions hold."""
     found = set()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from gaoling.cloud import guard
 from gaoling.cloud.stacks import stacks
-from tests.cloud.stand_in import CITY, play, runner
+from tests.cloud.stand_in import CITY, URN, gaoling, play, runner, step
 
 
 def test_waves_are_run_in_order_and_backwards(stand_in):
@@ -68,3 +71,27 @@ def test_what_was_begun_before_a_failure_goes_on(stand_in):
     found = {o.stack.name: o.ok for o in one.all("up", stacks(CITY))}
     assert found["lab-dr-0"]
     assert not found["lab-primary-0"]
+
+
+def left_behind(folder):
+    """Lay out the state of a stack of which the register has nothing left."""
+    path = folder / "state/pulumi/state/.pulumi/stacks/gaoling/lab-primary-7.json"
+    path.parent.mkdir(parents=True)
+    latest = {"manifest": {}, "resources": [{"urn": "urn:a", "type": "pulumi:pulumi:Stack"}]}
+    path.write_text(json.dumps({"version": 3, "checkpoint": {"latest": latest}}))
+    return path
+
+
+def test_a_stack_whose_last_row_is_gone_is_refused_like_a_row(stand_in):
+    left_behind(stand_in)
+    play(stand_in, "preview-lab-primary-7", step("delete", URN.replace("-0::", "-7::")))
+    result = gaoling("up", "--yes")
+    assert isinstance(result.exception, guard.Refused)
+    assert "1 resources that may hold data would be deleted or replaced" in str(result.exception)
+
+
+def test_a_stack_that_holds_nothing_more_is_forgotten(stand_in):
+    path = left_behind(stand_in)
+    assert "lab-primary-7" in gaoling("stacks").stdout
+    path.write_text('{"version": 3, "checkpoint": {"latest": {"manifest": {}}}}')
+    assert "lab-primary-7" not in gaoling("stacks").stdout

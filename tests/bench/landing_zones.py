@@ -1,0 +1,191 @@
+"""Landing zones of the whole register by `gaoling cloud up`, against the same calls made directly.
+
+The real register's systems, each with a landing zone, those that its recovery policies ask for in
+`dr` too. Every fourth has a server with a volume, the others are retired: network, groups, quotas
+and objects are there, guests, which share this machine, are not. What Pulumi made is
+then made once more by openstacksdk: the same inputs, the same order, as many at once (`replay`).
+Takes most of an hour for all of them: `GAOLING_BENCH_SYSTEMS=20` for fewer.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from gaoling.city import read_city
+from gaoling.cli import context
+from gaoling.cli.cloud import JOBS
+from gaoling.cloud.access import write_access
+from gaoling.cloud.run import PARALLEL
+from gaoling.cloud.stacks import ROOT, stacks
+from lab.paths import STATE
+from tests.bench.replay import Replay, remove
+
+NEEDS = ("cloud",)
+GAOLING = Path(sys.executable).parent / "gaoling"
+CITY = "scale"
+SIZE = int(os.environ.get("GAOLING_BENCH_SYSTEMS", "81"))
+BIG = "development-reform"  # the department of all, where one stack is to hold everything
+SERVERS = 4  # every fourth system has one
+COLUMNS = {
+    "servers": "1", "migration": "on_cloud", "classified": "否", "tier": "municipal",
+    "zone": "public", "vcpus": "1", "memory_gb": "1", "objects": "是", "port": "80",
+}  # fmt: skip
+
+
+def register(folder: Path, size: int, one: bool) -> Path:
+    """Write the city: the lab's without its own systems, and `size` of the real register's.
+
+    `one` gives all of them to one department, and so to one stack.
+    """
+    city = folder / CITY
+    shutil.copytree(ROOT / "inventories/lab", city)
+    with (city / "systems.csv").open(encoding="utf-8-sig", newline="") as file:
+        own = list(csv.DictReader(file))
+    with (ROOT / "inventories/jingdezhen/systems.csv").open(encoding="utf-8-sig") as file:
+        real = list(csv.DictReader(file))[:size]
+    for row in own:
+        row["migration"] = "off" if row["migration"] != "planned" else "planned"
+    for n, row in enumerate(real):
+        full = n % SERVERS == 0
+        # a retired system keeps its network and its objects and has no server
+        row |= {
+            **COLUMNS,
+            "id": f"zz-{row['id']}",
+            "state": "live" if full else "retired",
+            "volume_gb": "1" if full else "0",
+            "recovery": row["recovery"] if row["mlps"] < "3" else "objects",
+        }
+        row["department"] = BIG if one else row["department"]
+    with (city / "systems.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, own[0].keys())
+        writer.writeheader()
+        writer.writerows([*own, *real])
+    settings = city / "city.yaml"
+    settings.write_text(settings.read_text().replace("id: lab", f"id: {CITY}", 1))
+    return city
+
+
+class Memory(threading.Thread):
+    """Watches the programs of the stacks; `most` is the largest resident set of one, in bytes."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.most, self._over = 0, threading.Event()
+
+    def run(self) -> None:
+        while not self._over.wait(0.5):
+            for folder in Path("/proc").glob("[0-9]*"):
+                try:
+                    words = (folder / "cmdline").read_bytes()
+                    if b"pulumi-language-python-exec" in words:
+                        status = (folder / "status").read_text()
+                        peak = status.partition("VmHWM:")[2].split()[0]
+                        self.most = max(self.most, int(peak) * 1024)
+                except (OSError, IndexError):
+                    continue
+
+    def stop(self) -> int:
+        self._over.set()
+        self.join()
+        return self.most
+
+
+class Bench:
+    """The city in a folder of its own, with a state of its own on the lab's platform."""
+
+    def __init__(self, folder: Path, size: int, one: bool = False) -> None:
+        self.city = register(folder, size, one)
+        self.state = folder / "state"
+        mine, lab = self.state / "pulumi", STATE / "work/pulumi"
+        kept = [f"state/.pulumi/stacks/gaoling/lab-{r}-platform.json" for r in ("primary", "dr")]
+        for name in ("passphrase", "sync-secret", "state/.pulumi/meta.yaml", *kept):
+            (mine / name).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            shutil.copy(lab / name, mine / name)
+        self.env = {**os.environ, "GAOLING_CITY": str(self.city), "GAOLING_STATE": str(self.state)}
+        self.shards = [s for s in stacks(read_city(self.city)) if s.part.isdigit()]
+
+    def gaoling(self, *words: str, region: str = "") -> float:
+        """Run `gaoling cloud`; return the seconds that it took. Raises RuntimeError."""
+        named = [w for s in self.shards if region in ("", s.region) for w in ("--stack", s.name)]
+        start = time.monotonic()
+        done = subprocess.run([GAOLING, "cloud", *words, *named], env=self.env,
+                              capture_output=True, text=True, check=False)  # fmt: skip
+        if done.returncode:
+            raise RuntimeError(f"{words}: {done.stdout[-4000:]}{done.stderr[-4000:]}")
+        return time.monotonic() - start
+
+    def states(self) -> dict[str, list[dict[str, Any]]]:
+        """Return the resources of the stacks' states by region, secrets in the clear."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        text = subprocess.run([GAOLING, "cloud", "env"], env=self.env, capture_output=True,
+                              text=True, check=True).stdout  # fmt: skip
+        for stack in self.shards:
+            command = f"pulumi stack export --show-secrets --stack {stack.name}"
+            out = subprocess.run(["bash", "-c", f"{text}\n{command}"], cwd=ROOT, env=self.env,
+                                 capture_output=True, text=True, check=True).stdout  # fmt: skip
+            found.setdefault(stack.region, []).extend(json.loads(out)["deployment"]["resources"])
+        return found
+
+    def curve(self) -> list[tuple[float, int]]:
+        """Return (seconds, resources made) of the largest stack, from its event log."""
+        logs = sorted((self.state / "pulumi/logs").glob("*-up-*.events.jsonl"),
+                      key=lambda p: p.stat().st_size)  # fmt: skip
+        times = []
+        for line in logs[-1].read_text().splitlines():
+            event = json.loads(line)
+            if (event.get("resOutputsEvent") or {}).get("metadata", {}).get("op") == "create":
+                times.append(event["timestamp"])
+        return [(t - times[0], n) for n, t in enumerate(times, 1)]
+
+
+def run() -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+
+    def row(what: str, value: float, unit: str, conditions: str) -> None:
+        rows.append({"what": what, "value": round(value, 2), "unit": unit,
+                     "conditions": conditions})  # fmt: skip
+        print(f"  {what}: {value:.2f} {unit}, {conditions}", file=sys.stderr, flush=True)
+
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(Path(folder), SIZE)
+        watch = Memory()
+        watch.start()
+        count = sum(s.resources for s in bench.shards)
+        about = f"{SIZE} systems, {count} resources, {len(bench.shards)} stacks"
+        up = bench.gaoling("up", "--yes")
+        row("landing zones by gaoling cloud up", up, "s", about)
+        for region in ("primary", "dr"):
+            again = bench.gaoling("up", "--yes", region=region)
+            here = [s for s in bench.shards if s.region == region]
+            row(f"second up without changes, {region}", again, "s",
+                f"{sum(s.resources for s in here)} resources, {len(here)} stacks")  # fmt: skip
+        row("memory of the largest program", watch.stop() / 2**20, "MiB", about)
+        states = bench.states()
+        row("destroy", bench.gaoling("destroy", "--yes"), "s", about)
+        clouds = Path(folder) / "clouds.yaml"
+        names = {r["inputs"]["name"] for rows_ in states.values() for r in rows_
+                 if r["type"] == "openstack:identity/project:Project"}  # fmt: skip
+        write_access(context.access("cloud") / "clouds.yaml", clouds, list(states), names)
+        again_ = Replay(states, clouds)
+        try:
+            floor = again_.run(PARALLEL * JOBS)
+        finally:
+            remove(clouds, list(states), f"{CITY}-")
+        row(
+            "the same by openstacksdk",
+            floor,
+            "s",
+            f"{again_.calls} calls, {PARALLEL * JOBS} at once",
+        )
+    row("gaoling cloud up / openstacksdk", up / floor, "ratio", "target: at most 1.3")
+    return rows

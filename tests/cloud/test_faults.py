@@ -1,0 +1,237 @@
+"""Faults in the middle of a run, on the real cloud: said in a line each, and a rerun converges."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import shutil
+from contextlib import ExitStack
+
+import pytest
+import yaml
+
+from tests.cloud.small_city import NEUTRON, SYSTEM, SmallCity, answers, kill, stop_neutron, until
+
+pytestmark = [pytest.mark.cloud, pytest.mark.pulumi, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module")
+def bench(landing_zones, tmp_path_factory):
+    made = SmallCity(tmp_path_factory.mktemp("faults"), "faults")
+    made.purge()
+    yield made
+    made.proxy.faults.clear()
+    made.run("destroy", "--yes")
+    left = made.there()
+    made.proxy.close()
+    assert left == []
+
+
+@pytest.fixture
+def empty(bench):
+    """Nothing of the city is in the cloud."""
+    bench.write()
+    bench.run("destroy", "--yes")
+    assert bench.there() == []
+    return bench
+
+
+@pytest.fixture
+def full(bench):
+    """All of the city is in the cloud."""
+    bench.write()
+    bench.up()
+    return bench
+
+
+def test_a_service_that_answers_badly_is_named_and_the_next_run_goes_on(empty):
+    """Each run gets as far as the next fault; the last one is whole, and nothing is there twice."""
+    bench, proxy = empty, empty.proxy
+    at = f"POST http://127.0.0.1:{proxy.ports[NEUTRON]}/v2.0"
+    taken = "was made by a run that was cut off: taken into the state"
+
+    def broken(*faults):
+        """Run with faults, each (method, path, what, line); return what was said."""
+        with ExitStack() as stack:
+            met = [stack.enter_context(proxy.fault(m, p, **what)) for m, p, what, _ in faults]
+            text = bench.up(code=1)
+        for fault, (_, _, _, line) in zip(met, faults, strict=True):
+            assert fault.met, text
+            assert line in text, text
+        assert "what was done stays done; run it again to go on" in text
+        return text
+
+    broken(
+        ("POST", r"/v2.0/networks$", {"code": 500},
+         f"create Network {SYSTEM}: the networking service answered 500: Internal Server Error"),
+        ("POST", r"/v2.0/routers$", {"code": 429, "headers": {"Retry-After": "1"}},
+         f"create Router {SYSTEM}: the networking service answered 429: Too many requests"),
+        # the work is done and the answer lost: the connection is cut
+        ("POST", r"/volumes$", {"code": 0, "after": True}, "/volumes was not answered: EOF"),
+    )  # fmt: skip
+    text = broken(
+        ("POST", r"/v2.0/subnets$", {"code": 409, "times": 2},
+         f"create Subnet {SYSTEM}-ipv4: {at}/subnets answered 409: injected"),
+    )  # fmt: skip
+    assert re.findall(rf"(\w+) {SYSTEM}\S* \S+ {taken}", text) == ["Volume"]
+    broken(  # the same, by a gateway whose time was out
+        ("POST", r"/v2.0/ports$", {"code": 504, "after": True},
+         f"create Port {SYSTEM}-1: the networking service answered 504: Gateway Timeout"),
+    )  # fmt: skip
+    text = bench.up()
+    assert re.findall(rf"(\w+) {SYSTEM}\S* \S+ {taken}", text) == ["Port"]
+    bench.whole()
+
+
+def test_what_a_killed_run_was_making_is_found_and_not_made_twice(empty):
+    bench, proxy = empty, empty.proxy
+    # Neutron has made the network, its answer is on the way: that is when the run dies
+    with proxy.fault("POST", r"/v2.0/networks$", code=200, after=True, hold=60) as met:
+        process = bench.start("up", "--yes")
+        until(lambda: met.met and bench.counts().get("network") == 1)
+        kill(process)
+    ((_, _, network),) = [one for one in bench.there() if one[0] == "network"]
+    assert ("network", SYSTEM, network) in bench.orphans()
+    text = bench.up()
+    assert f"{bench.stack}: Network {SYSTEM} {network} was made by a run that was cut off" in text
+    bench.whole()
+    assert ("network", SYSTEM, network) in bench.there()
+
+
+def test_a_service_that_dies_in_the_middle_is_said_and_a_rerun_completes(empty):
+    """The supervisor of the lab starts it again; so would that of a cloud."""
+    bench = empty
+    with bench.proxy.fault("POST", r"/v2.0/networks$", after=True, code=0, hold=1) as met:
+        process = bench.start("up", "--yes")
+        until(lambda: met.met)
+        stop_neutron()
+        said, _ = process.communicate(timeout=300)
+    assert process.returncode == 1, said
+    assert f"create Network {SYSTEM}: POST " in said
+    assert "was not answered" in said
+    until(lambda: answers(NEUTRON), 120)
+    bench.up()
+    bench.whole()
+
+
+def test_a_silent_service_is_said_and_the_run_is_stopped(full):
+    """It takes the request and never answers; the run says so and what it waits for."""
+    bench = full
+    _delete_volume(bench)
+    bench.run("refresh")
+    with bench.proxy.fault("POST", r"/volumes$", after=True, code=0, hold=300):
+        text = bench.run("up", "--yes", "--patience", "8", code=1)
+    assert f"waiting for create Volume {SYSTEM}-data-1" in text
+    assert "stopped; see whether the service answers, then run it again" in text
+    text = bench.up()
+    assert "was made by a run that was cut off: taken into the state" in text
+    bench.whole()
+
+
+def _delete_volume(bench):
+    ((_, _, volume),) = [one for one in bench.there() if one[0] == "volume"]
+    ((_, _, server),) = [one for one in bench.there() if one[0] == "server"]
+    bench.api.compute.delete_volume_attachment(server, volume)
+    until(lambda: bench.api.block_storage.get_volume(volume).status == "available")
+    bench.api.block_storage.delete_volume(volume)
+    until(lambda: not [one for one in bench.there() if one[0] == "volume"])
+
+
+def test_a_quota_that_is_exceeded_is_said_in_the_services_words(full):
+    bench = full
+    _delete_volume(bench)
+    bench.run("refresh")
+    (project,) = bench.projects()
+    before = bench.api.block_storage.get(f"/os-quota-sets/{project}").json()["quota_set"]
+    path = f"/os-quota-sets/{project}"
+    bench.api.block_storage.put(path, json={"quota_set": {"volumes": 0}})
+    text = bench.up(code=1)
+    assert f"create Volume {SYSTEM}-data-1: POST " in text
+    assert "Maximum number of volumes allowed (0) exceeded" in text
+    bench.api.block_storage.put(path, json={"quota_set": {"volumes": before["volumes"]}})
+    bench.up()
+    bench.whole()
+
+
+def test_a_network_that_was_deleted_by_hand_comes_back(full):
+    bench, network = full, full.api.network
+    ((_, _, server),) = [one for one in bench.there() if one[0] == "server"]
+    bench.api.compute.delete_server(server, force=True)
+    until(lambda: not [one for one in bench.there() if one[0] == "server"])
+    ((_, _, router),) = [one for one in bench.there() if one[0] == "router"]
+    for port in list(network.ports(device_id=router)):
+        if port.device_owner != "network:router_gateway":
+            network.remove_interface_from_router(router, port_id=port.id)
+    ((_, _, gone),) = [one for one in bench.there() if one[0] == "network"]
+    for port in network.ports(network_id=gone):
+        if not port.device_owner.startswith("network:"):  # DHCP's go with the network
+            network.delete_port(port)
+    network.delete_network(gone)
+    assert "network" not in bench.counts()
+    assert "delete" in bench.run("refresh")
+    bench.up()
+    bench.whole()
+
+
+def test_a_change_after_the_review_is_refused(full, tmp_path):
+    bench, folder = full, tmp_path / "review"
+    bench.write(name="甲")
+    text = bench.run("preview", "--save-plan", str(folder))
+    assert f"to do exactly that: gaoling cloud up --plan {folder}" in text
+    bench.write(name="乙")
+    text = bench.run("up", "--yes", "--plan", str(folder), code=1)
+    assert f"Project {SYSTEM}: " in text
+    assert "plan" in text
+    assert f"{folder}: is not what would be done now: review it again" in text
+    assert bench.title() not in ("甲", "乙")
+    bench.write(name="甲")
+    bench.run("up", "--yes", "--plan", str(folder))
+    assert bench.title() == "甲"
+    bench.whole()
+
+
+def test_a_truncated_state_is_refused_and_the_way_back_makes_nothing_twice(full):
+    bench = full
+    path = bench.state / f"pulumi/state/.pulumi/stacks/gaoling/{bench.stack}.json"
+    before = bench.there()
+    # the copy that is left is from before the volume was made
+    held = json.loads(path.read_text())
+    latest = held["checkpoint"]["latest"]
+    latest["resources"] = [
+        r for r in latest["resources"] if "blockstorage/volume:" not in r["type"]
+        and "compute/volumeAttach:" not in r["type"]
+    ]  # fmt: skip
+    good = bench.state / f"pulumi/good/{bench.stack}.json"
+    good.write_text(json.dumps(held))
+    shutil.rmtree(bench.state / "pulumi/state/.pulumi/backups")
+    path.with_name(path.name + ".bak").unlink(missing_ok=True)
+    path.write_text(path.read_text()[:5000])
+    text = bench.up(code=2)
+    assert f"{path}: found 5000 bytes that are not a whole state" in text
+    assert f"gaoling cloud restore --stack {bench.stack}" in text
+    assert bench.run("restore").count("is in place") == 1
+    bench.up()
+    bench.whole()
+    assert sorted(bench.there()) == sorted(before)
+
+
+def test_a_department_is_changed_without_the_others(full):
+    bench = full
+    bench.write(name="丙")
+    with (bench.city / "systems.csv").open(encoding="utf-8") as file:
+        owner = next(r for r in csv.DictReader(file) if r["id"] == SYSTEM)["department"]
+    with (bench.city / "departments.csv").open(encoding="utf-8-sig") as file:
+        other = next(r["id"] for r in csv.DictReader(file) if r["id"] != owner)
+    assert "none of its systems is on the cloud" in " ".join(
+        bench.run("up", "--yes", "--department", other, code=2).split()
+    )
+    bench.run("up", "--yes", "--department", owner)
+    assert bench.title() == "丙"
+    bench.whole()
+
+
+def test_the_passwords_of_the_cloud_stand_in_no_log(bench):
+    given = yaml.safe_load(bench.given.read_text())["clouds"]["primary"]["auth"]["password"]
+    for path in (bench.state / "pulumi/logs").iterdir():
+        assert given not in path.read_text(errors="replace"), path

@@ -1,0 +1,88 @@
+"""No silent loss, on the real cloud: a system is retired, its row goes, its data is given up."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.cloud.small_city import SYSTEM, WHOLE, SmallCity
+
+pytestmark = [pytest.mark.cloud, pytest.mark.pulumi, pytest.mark.timeout(900)]
+
+RETIRED = {**WHOLE, "server": 0, "port": 0}
+HOLDING = ("Container", "Project", "Volume")
+
+
+@pytest.fixture(scope="module")
+def city(landing_zones, tmp_path_factory):
+    made = SmallCity(tmp_path_factory.mktemp("keep"), "keep")
+    made.purge()
+    made.write()
+    made.up()
+    made.whole()
+    made.containers().upload_object(f"{SYSTEM}-objects", "record", data="甲")
+    yield made
+    made.purge()
+    left = made.there()
+    made.proxy.close()
+    assert left == []
+
+
+def data(city):
+    """Return what holds data, by id, and the object."""
+    held = [one for one in city.there() if one[0] in ("project", "volume", "container")]
+    (container,) = [name for kind, name, _ in held if kind == "container"]
+    return held, city.containers().download_object("record", container)
+
+
+def urns(city):
+    real = [r["urn"] for r in city.held() if r["custom"]]
+    return sorted(urn for urn in real if urn.split("::")[2].endswith(HOLDING))
+
+
+def test_a_retired_system_loses_its_servers_and_keeps_its_data(city):
+    before = data(city)
+    city.write(state="retired")
+    city.up()
+    assert data(city) == before
+    assert {k: city.counts().get(k, 0) for k in RETIRED} == RETIRED
+
+
+def test_a_row_that_goes_takes_nothing_with_it(city):
+    before = city.there(), data(city)
+    city.write(gone=True)
+    said = city.up(code=1)
+    assert "3 resources that may hold data would be deleted or replaced" in said
+    assert [urn for urn in urns(city) if f"  {urn}\n" in said] == urns(city)
+    assert "nothing was changed" in said
+    assert (city.there(), data(city)) == before
+
+
+def test_one_that_is_not_named_keeps_all_of_them(city):
+    before = city.there(), data(city)
+    first, *others = urns(city)
+    named = [word for urn in others for word in ("--allow-delete", urn)]
+    said = city.run("up", "--yes", *named, "--reason", "moved to the province", code=1)
+    assert f"1 resources that may hold data would be deleted or replaced:\n  {first}\n" in said
+    assert (city.there(), data(city)) == before
+    assert city.protected() == urns(city)
+
+
+def test_what_is_named_needs_a_reason(city):
+    before = city.there(), data(city)
+    named = [word for urn in urns(city) for word in ("--allow-delete", urn)]
+    said = city.run("up", "--yes", *named, code=1)
+    assert "--allow-delete: found no --reason, expected one; nothing was changed" in said
+    assert (city.there(), data(city)) == before
+
+
+def test_what_is_named_with_a_reason_goes_and_the_journal_keeps_why(city):
+    named = [word for urn in urns(city) for word in ("--allow-delete", urn)]
+    gone = urns(city)
+    city.containers().delete_object("record", container=f"{SYSTEM}-objects")  # by whoever owns it
+    city.run("up", "--yes", *named, "--reason", "moved to the province")
+    assert city.there() == []
+    lines = (city.state / "journal/cloud.jsonl").read_text().splitlines()
+    last = json.loads(lines[-1])
+    assert (sorted(last["gone"]), last["reason"]) == (gone, "moved to the province")
