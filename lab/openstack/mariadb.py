@@ -24,7 +24,7 @@ def settings(data: Path, socket: Path, temporary: Path) -> Sections:
             "performance_schema": "OFF",
             "character-set-server": "utf8mb3",
             "collation-server": "utf8mb3_general_ci",
-            "max_connections": 600,
+            "max_connections": 2000,
             "innodb_buffer_pool_size": "192M",
             "innodb_log_file_size": "64M",
             "innodb_flush_log_at_trx_commit": 2,

@@ -28,13 +28,14 @@ from gaoling.cloud.access import write_access
 from gaoling.cloud.run import PARALLEL
 from gaoling.cloud.stacks import ROOT, stacks
 from lab.paths import STATE
-from tests.bench.replay import Replay, remove
+from tests.bench.replay import PROJECT, Replay, remove
 
 NEEDS = ("cloud",)
 GAOLING = Path(sys.executable).parent / "gaoling"
 CITY = "scale"
 SIZE = int(os.environ.get("GAOLING_BENCH_SYSTEMS", "81"))
 BIG = "development-reform"  # the department of all, where one stack is to hold everything
+PROGRAM = (b"pulumi-language-python-exec", b"pulumi_language_host.py")  # the CLI's, and ours
 SERVERS = 4  # every fourth system has one
 COLUMNS = {
     "servers": "1", "migration": "on_cloud", "classified": "否", "tier": "municipal",
@@ -87,7 +88,7 @@ class Memory(threading.Thread):
             for folder in Path("/proc").glob("[0-9]*"):
                 try:
                     words = (folder / "cmdline").read_bytes()
-                    if b"pulumi-language-python-exec" in words:
+                    if any(name in words for name in PROGRAM):
                         status = (folder / "status").read_text()
                         peak = status.partition("VmHWM:")[2].split()[0]
                         self.most = max(self.most, int(peak) * 1024)
@@ -174,7 +175,7 @@ def run() -> list[dict[str, Any]]:
         row("destroy", bench.gaoling("destroy", "--yes"), "s", about)
         clouds = Path(folder) / "clouds.yaml"
         names = {r["inputs"]["name"] for rows_ in states.values() for r in rows_
-                 if r["type"] == "openstack:identity/project:Project"}  # fmt: skip
+                 if r["type"] == PROJECT}  # fmt: skip
         write_access(context.access("cloud") / "clouds.yaml", clouds, list(states), names)
         again_ = Replay(states, clouds)
         try:

@@ -13,10 +13,15 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
+from keystoneauth1.exceptions import Unauthorized
+
 from gaoling.cloud.connect import connect
+from gaoling.cloud.stacks import ROLE
 
 IDENTITY = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}")
 SECRET = "4dabf18193072939515e22adb298388d"
+PROVIDER = "pulumi:providers:openstack"
+PROJECT = "openstack:identity/project:Project"
 POLL_SECONDS = 1.0
 MOST_SECONDS = 600.0
 _CAPITAL = re.compile(r"(?<=[a-z0-9])([A-Z])")
@@ -67,13 +72,23 @@ class Replay:
     def _needs(self, row: Row) -> set[str]:
         """Return the URNs that a resource waits for: as Pulumi's, and those of the ids in it."""
         found = {*row.get("dependencies", ()), (row.get("provider") or "").rpartition("::")[0]}
+        found |= self._lets_in(row)
         found |= {self._owner[i] for i in IDENTITY.findall(str(row.get("inputs")))
                   if i in self._owner}  # fmt: skip
         return {urn for urn in found if urn in self._rows} - {row["urn"]}
 
+    def _lets_in(self, row: Row) -> set[str]:
+        """Return what the connection of a provider waits for: the role in its project."""
+        project = (row.get("inputs") or {}).get("cloud", "").partition(":")[2]
+        if row["type"] != PROVIDER or not project:
+            return set()
+        made = [u for u, r in self._rows.items() if r["type"] == PROJECT
+                and r["inputs"]["name"] == project]  # fmt: skip
+        return {*made, *(u.replace(PROJECT, ROLE) for u in made)}
+
     def _make(self, row: Row) -> None:
         kind = row["type"].rpartition(":")[2]
-        if row["type"] == "pulumi:providers:openstack":
+        if row["type"] == PROVIDER:
             if cloud := row["inputs"].get("cloud"):
                 self._of[row["urn"]] = connect(self._clouds, cloud)
                 self._of[row["urn"]].auth_token  # noqa: B018  (asked for here, as a provider does)
@@ -272,7 +287,10 @@ def remove(clouds: Path, regions: Iterable[str], prefix: str) -> None:
                 c.network.delete_network(network)
             for group in c.network.security_groups(project_id=project):
                 c.network.delete_security_group(group)
-            own = connect(clouds, f"{region}:{projects[project]}").object_store
+            try:
+                own = connect(clouds, f"{region}:{projects[project]}").object_store
+            except Unauthorized:  # nobody was let in yet: nothing is in it
+                return
             for container in own.containers():
                 own.delete_container(container)
 
