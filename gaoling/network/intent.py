@@ -22,9 +22,9 @@ BOTH = frozenset({4, 6})
 HELLO, DEAD = 2, 8
 # OSPFv3 alone. ospf6d sends a new LSA as soon as anything changes, but drops one that comes within
 # MinLSArrival (RFC 2328, appendix B: 1 s) of the last, which is sent again only after RxmtInterval
-# (appendix C.3: 5 s): each change of the topology cost these 5 s. So: 100 ms, and 1 s, which is
+# (appendix C.3: 5 s): each change of the topology cost these 5 s. So: 100 ms, and 2 s, which is
 # still far above the round trip of any link here.
-MIN_LS_ARRIVAL_MS, RETRANSMIT = 100, 1
+MIN_LS_ARRIVAL_MS, RETRANSMIT = 100, 2
 # RFC 4861, section 6.2.1: MaxRtrAdvInterval is at least 4 s
 RA_INTERVAL = 10
 

@@ -20,8 +20,8 @@ def waves(city: City) -> list[tuple[str, ...]]:
     """Return the batches of a change on all routers of ours.
 
     First the canary: one township, its villages and one router of its county, both ends of their
-    link together. Then one side of every redundant pair, and when that carries, the other side and
-    all that hangs on both: the townships with their villages. Same city, same waves.
+    link together. Then one side of every redundant pair, then the other; last the townships with
+    the villages that hang on them. Same city, same waves.
     """
     devices = changeable(city)
     number: dict[str, int] = {}
@@ -41,8 +41,7 @@ def waves(city: City) -> list[tuple[str, ...]]:
             wave += 1
         number[device.name] = wave
         taken.setdefault(wave, []).append(device)
-    # behind one side that is verified already; where nothing is redundant, behind all of it
-    last = max(2, *number.values()) if number else 0
+    last = max(number.values(), default=0) + 1
     for device in devices:
         number.setdefault(device.name, last)
     return [

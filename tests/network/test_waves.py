@@ -55,16 +55,6 @@ def test_a_village_goes_with_its_township(city):
             assert number[link.a_device] == number[link.b_device]
 
 
-def test_a_township_is_changed_when_one_of_its_ways_carries_already(city):
-    """Its other router may change beside it; the canary is what tries the way out."""
-    number = {n: w for w, names in enumerate(waves(city)) for n in names}
-    for device in city.devices:
-        if device.role is Role.TOWNSHIP and number[device.name] > 0:
-            ways = [number[x.other(device.name)] for x in city.links_of(device.name)
-                    if x.protocol == "ospf"]  # fmt: skip
-            assert min(ways) < number[device.name], device.name
-
-
 def test_the_province_is_not_ours(city):
     assert "province-1" not in [n for wave in waves(city) for n in wave]
 
