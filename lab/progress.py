@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from typing import TextIO
+
+from lab.errors import Interrupted
+
+_STOPPED = threading.Event()
+
+
+def stop() -> None:
+    """Make every wait of this process end: each says so at its next `Progress.wait`."""
+    _STOPPED.set()
 
 
 class Progress:
@@ -18,6 +28,11 @@ class Progress:
     @property
     def seconds(self) -> float:
         return time.monotonic() - self._start
+
+    def wait(self, seconds: float) -> None:
+        """Sleep a little, while something comes up. Raises Interrupted once `stop` was called."""
+        if _STOPPED.wait(seconds):
+            raise Interrupted(f"{self.label}: interrupted")
 
     def note(self, text: str) -> None:
         print(

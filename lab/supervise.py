@@ -205,7 +205,7 @@ stdout_logfile_backups=1
         """Start what does not run, wave by wave, and wait until each wave is healthy.
 
         `timeout` is for each wave, in seconds. Raises LabError with the tail of the log of the
-        first service that is not healthy.
+        first service that is not healthy, Interrupted when the start was told to stop.
         """
         self._write(services)
         self._ensure_daemon(progress)
@@ -237,7 +237,7 @@ stdout_logfile_backups=1
                 if found == "FATAL" or time.monotonic() > deadline:
                     raise LabError(f"{name} is not healthy: {reason}\n{self.tail(name)}")
             if waiting:
-                time.sleep(0.2)
+                progress.wait(0.2)
         progress.note(f"{', '.join(_short([s.name for s in services]))}: healthy")
 
     def down(self, progress: Progress | None = None) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from lab import host, packages, sweep
 from lab.errors import LabError
 from lab.paths import PARTS, RUN, STATE
-from lab.progress import Progress
+from lab.progress import Progress, stop
 
 _WORK = {"cloud": (STATE / "work/pulumi",), "extranet": (STATE / "work/network",)}
 _MODULES = {
@@ -73,8 +73,13 @@ def up(parts: Sequence[str]) -> None:
         first = [p for p in parts if p != "monitoring"]
         _work_folder()
         with ThreadPoolExecutor(2) as pool:  # half of a start is waiting
-            for done in [pool.submit(modules[p].up, Progress(p)) for p in first]:
-                done.result()
+            runs = [pool.submit(modules[p].up, Progress(p)) for p in first]
+            try:
+                for done in runs:
+                    done.result()
+            except KeyboardInterrupt:
+                stop()  # nobody waits for health any more; the next `up` goes on from there
+                raise
         if {"cloud", "extranet"} <= running():
             from lab.join import join
 

@@ -84,7 +84,7 @@ def _converge(topology: Topology, progress: Progress) -> None:
                 f"after {CONVERGENCE:.0f} s these do not answer the NOC: {', '.join(silent[:10])}"
                 f"{' …' if len(silent) > 10 else ''}\n{Supervisor(PATHS).tail(f'{first}.zebra')}"
             )
-        time.sleep(0.5)
+        progress.wait(0.5)
     progress.note(f"all {len(topology.city.devices)} management addresses answer the NOC")
 
 

@@ -30,6 +30,12 @@ def test_an_interrupted_step_says_so_and_that_it_can_be_run_again(lab: Lab, step
     assert "run it again to go on" in found.output
 
 
+def test_a_start_that_was_interrupted_waited_for_nothing_more(lab: Lab):
+    if not lab.fresh:
+        pytest.skip("the lab was running before: its start had nothing to do")
+    assert "cloud: both regions are healthy" not in lab.interrupted["lab up"].output
+
+
 def test_make_demo_interrupted_ends_its_step_and_names_the_way_on():
     found = press_ctrl_c(("demo",), after="^城市")
     assert found.reached, found.output
