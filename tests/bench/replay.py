@@ -48,7 +48,7 @@ class Replay:
         self._owner = {r["id"]: urn for urn, r in self._rows.items() if _plain(r)}
         self._new: dict[str, str] = {}  # the id in the state -> the id made here
         self._of: dict[str, Any] = {}  # the URN of a provider -> its connection
-        self._admin = {region: connect(clouds, region) for region in states}
+        self._admin = {region: connect(clouds, region, MOST_SECONDS) for region in states}
         self.calls = 0
 
     def run(self, threads: int) -> float:
@@ -90,7 +90,7 @@ class Replay:
         kind = row["type"].rpartition(":")[2]
         if row["type"] == PROVIDER:
             if cloud := row["inputs"].get("cloud"):
-                self._of[row["urn"]] = connect(self._clouds, cloud)
+                self._of[row["urn"]] = connect(self._clouds, cloud, MOST_SECONDS)
                 self._of[row["urn"]].auth_token  # noqa: B018  (asked for here, as a provider does)
             return
         if not _plain(row):
@@ -257,7 +257,7 @@ def _plain(row: Row) -> bool:
 
 def remove(clouds: Path, regions: Iterable[str], prefix: str) -> None:
     """Remove the projects whose names begin with `prefix`, and all that they hold."""
-    admin = {region: connect(clouds, region) for region in regions}
+    admin = {region: connect(clouds, region, MOST_SECONDS) for region in regions}
     first = next(iter(admin.values()))
     projects = {p.id: p.name for p in first.identity.projects() if p.name.startswith(prefix)}
     for region, c in admin.items():
