@@ -73,9 +73,8 @@ def up(parts: Sequence[str]) -> None:
         first = [p for p in parts if p != "monitoring"]
         _work_folder()
         with ThreadPoolExecutor(2) as pool:  # half of a start is waiting
-            runs = [pool.submit(modules[p].up, Progress(p)) for p in first]
             try:
-                for done in runs:
+                for done in [pool.submit(modules[p].up, Progress(p)) for p in first]:
                     done.result()
             except KeyboardInterrupt:
                 stop()  # nobody waits for health any more; the next `up` goes on from there
