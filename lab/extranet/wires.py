@@ -17,6 +17,7 @@ ROUTER_SYSCTL = (
     "net.ipv4.ip_forward=1",
     # set at boot: FRR neither saves nor shows `ipv6 forwarding` (docs/ipv6-change.md)
     "net.ipv6.conf.all.forwarding=1",
+    "net.ipv6.conf.all.keep_addr_on_down=1",  # else a plug that is pulled takes IPv6 with it
     "net.ipv4.conf.all.rp_filter=0",
     "net.ipv4.conf.default.rp_filter=0",
     "net.ipv4.fib_multipath_hash_policy=1",
