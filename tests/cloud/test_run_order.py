@@ -95,3 +95,14 @@ def test_a_stack_that_holds_nothing_more_is_forgotten(stand_in):
     assert "lab-primary-7" in gaoling("stacks").stdout
     path.write_text('{"version": 3, "checkpoint": {"latest": {"manifest": {}}}}')
     assert "lab-primary-7" not in gaoling("stacks").stdout
+
+
+def test_what_is_no_longer_in_the_cloud_is_said_with_the_way_on(stand_in):
+    said = (
+        "Resource not found: [POST http://api/servers/1/os-volume_attachments], error message: {}"
+    )
+    error = {"diagnosticEvent": {"severity": "error", "message": said}}
+    play(stand_in, "up-lab-dr-0", error, {"code": 255})
+    result = gaoling("up", "--yes")
+    assert result.exit_code == 1
+    assert "gaoling cloud refresh first" in result.output
