@@ -18,6 +18,7 @@ from lab.openstack.topology import REGIONS, Region, region
 NAMES = Path("/run/netns")
 TUNNEL_ADDRESS = "10.255.0.1"  # of the VXLAN agent; there is one host, so no packet ever uses it
 UPLINK = "ext0"
+PLUG = "ext1"  # the other end, until the leaf has it
 GUEST = "vm-"
 
 
@@ -104,6 +105,9 @@ def attach(region_name: str, leaf_netns: str, leaf_if: str) -> None:
     """Join a region's provider network to `leaf_if` in `leaf_netns`, whichever came up first.
 
     Both namespaces must exist. Called again it changes nothing; called with another leaf it moves.
+    The leaf sees its end last, when the other has carrier: zebra takes an interface with an address
+    of its own up by itself, and static routes that the kernel refuses then ("carrier is down") it
+    never tries again.
     """
     each = region(region_name)
     for name in (each.namespace, leaf_netns):
@@ -115,10 +119,15 @@ def attach(region_name: str, leaf_netns: str, leaf_if: str) -> None:
             _run("ip", "-n", each.namespace, "link", "del", UPLINK)
         if leaf_if in links(leaf_netns):
             _run("ip", "-n", leaf_netns, "link", "del", leaf_if)
-        pair = ("type", "veth", "peer", "name", leaf_if, "netns", leaf_netns)
+        if PLUG in links(each.namespace):
+            _run("ip", "-n", each.namespace, "link", "del", PLUG)
+        pair = ("type", "veth", "peer", "name", PLUG)
         _run("ip", "-n", each.namespace, "link", "add", UPLINK, *pair)
     bridge = _uplink_bridge(each, links(each.namespace))
     _run("ip", "-n", each.namespace, "link", "set", UPLINK, "master", bridge, "up")
+    if PLUG in links(each.namespace):
+        moved = ("netns", leaf_netns, "name", leaf_if)
+        _run("ip", "-n", each.namespace, "link", "set", PLUG, *moved)
     _run("ip", "-n", leaf_netns, "link", "set", leaf_if, "up")
 
 
