@@ -161,10 +161,10 @@ class SmallCity:
         known = {r.get("id", "") for r in self.held()}
         return [one for one in self.there() if one[2] not in known and one[1] != "default"]
 
-    def whole(self) -> None:
+    def whole(self, expected: dict[str, int] = WHOLE) -> None:
         """Assert that all is there once, and that the state says so."""
         assert self.orphans() == []
-        assert self.counts() == WHOLE
+        assert self.counts() == expected
         self.run("preview", "--expect-no-changes")
 
     def purge(self) -> None:

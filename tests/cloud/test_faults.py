@@ -11,13 +11,26 @@ from contextlib import ExitStack
 import pytest
 import yaml
 
-from tests.cloud.small_city import NEUTRON, SYSTEM, SmallCity, answers, kill, stop_neutron, until
+from tests.cloud.small_city import (
+    NEUTRON,
+    SYSTEM,
+    WHOLE,
+    SmallCity,
+    answers,
+    kill,
+    stop_neutron,
+    until,
+)
 
 pytestmark = [pytest.mark.cloud, pytest.mark.pulumi, pytest.mark.timeout(900)]
+
+LEAN = {"state": "retired", "volume_gb": "0"}
+WHOLE_LEAN = {kind: n for kind, n in WHOLE.items() if kind not in ("server", "port", "volume")}
 
 
 @pytest.fixture(scope="module")
 def bench(landing_zones, tmp_path_factory):
+    """Nothing of the city is in the cloud at first, nor after the last test."""
     made = SmallCity(tmp_path_factory.mktemp("faults"), "faults")
     made.purge()
     yield made
@@ -29,15 +42,6 @@ def bench(landing_zones, tmp_path_factory):
 
 
 @pytest.fixture
-def empty(bench):
-    """Nothing of the city is in the cloud."""
-    bench.write()
-    bench.run("destroy", "--yes")
-    assert bench.there() == []
-    return bench
-
-
-@pytest.fixture
 def full(bench):
     """All of the city is in the cloud."""
     bench.write()
@@ -45,9 +49,16 @@ def full(bench):
     return bench
 
 
-def test_a_service_that_answers_badly_is_named_and_the_next_run_goes_on(empty):
+@pytest.fixture
+def lean(bench):
+    """The city's system is retired: it has its network and its groups, no server and no volume."""
+    bench.write(**LEAN)
+    return bench
+
+
+def test_a_service_that_answers_badly_is_named_and_the_next_run_goes_on(bench):
     """Each run gets as far as the next fault; the last one is whole, and nothing is there twice."""
-    bench, proxy = empty, empty.proxy
+    proxy = bench.proxy
     at = f"POST http://127.0.0.1:{proxy.ports[NEUTRON]}/v2.0"
     taken = "was made by a run that was cut off: taken into the state"
 
@@ -81,37 +92,6 @@ def test_a_service_that_answers_badly_is_named_and_the_next_run_goes_on(empty):
     )  # fmt: skip
     text = bench.up()
     assert re.findall(rf"(\w+) {SYSTEM}\S* \S+ {taken}", text) == ["Port"]
-    bench.whole()
-
-
-def test_what_a_killed_run_was_making_is_found_and_not_made_twice(empty):
-    bench, proxy = empty, empty.proxy
-    # Neutron has made the network, its answer is on the way: that is when the run dies
-    with proxy.fault("POST", r"/v2.0/networks$", code=200, after=True, hold=60) as met:
-        process = bench.start("up", "--yes")
-        until(lambda: met.met and bench.counts().get("network") == 1)
-        kill(process)
-    ((_, _, network),) = [one for one in bench.there() if one[0] == "network"]
-    assert ("network", SYSTEM, network) in bench.orphans()
-    text = bench.up()
-    assert f"{bench.stack}: Network {SYSTEM} {network} was made by a run that was cut off" in text
-    bench.whole()
-    assert ("network", SYSTEM, network) in bench.there()
-
-
-def test_a_service_that_dies_in_the_middle_is_said_and_a_rerun_completes(empty):
-    """The supervisor of the lab starts it again; so would that of a cloud."""
-    bench = empty
-    with bench.proxy.fault("POST", r"/v2.0/networks$", after=True, code=0, hold=1) as met:
-        process = bench.start("up", "--yes")
-        until(lambda: met.met)
-        stop_neutron()
-        said, _ = process.communicate(timeout=300)
-    assert process.returncode == 1, said
-    assert f"create Network {SYSTEM}: POST " in said
-    assert "was not answered" in said
-    until(lambda: answers(NEUTRON), 120)
-    bench.up()
     bench.whole()
 
 
@@ -229,6 +209,45 @@ def test_a_department_is_changed_without_the_others(full):
     bench.run("up", "--yes", "--department", owner)
     assert bench.title() == "丙"
     bench.whole()
+
+
+def test_what_a_killed_run_was_making_is_found_and_not_made_twice(lean):
+    bench, proxy = lean, lean.proxy
+    bench.run("destroy", "--yes")
+    assert bench.there() == []
+    # Neutron has made the network, its answer is on the way: that is when the run dies
+    with proxy.fault("POST", r"/v2.0/networks$", code=200, after=True, hold=60) as met:
+        process = bench.start("up", "--yes")
+        until(lambda: met.met and bench.counts().get("network") == 1)
+        kill(process)
+    ((_, _, network),) = [one for one in bench.there() if one[0] == "network"]
+    assert ("network", SYSTEM, network) in bench.orphans()
+    text = bench.up()
+    assert f"{bench.stack}: Network {SYSTEM} {network} was made by a run that was cut off" in text
+    bench.whole(WHOLE_LEAN)
+    assert ("network", SYSTEM, network) in bench.there()
+
+
+def test_a_service_that_dies_in_the_middle_is_said_and_a_rerun_completes(lean):
+    """The supervisor of the lab starts it again; so would that of a cloud."""
+    bench = lean
+    bench.up()
+    (project,) = bench.projects()
+    rule = next(iter(bench.api.network.security_group_rules(project_id=project, protocol="tcp")))
+    bench.api.network.delete_security_group_rule(rule)
+    bench.run("refresh")
+    path = "/v2.0/security-group-rules"
+    with bench.proxy.fault("POST", rf"{path}$", after=True, code=0, hold=1) as met:
+        process = bench.start("up", "--yes")
+        until(lambda: met.met)
+        stop_neutron()
+        said, _ = process.communicate(timeout=300)
+    assert process.returncode == 1, said
+    at = f"POST http://127.0.0.1:{bench.proxy.ports[NEUTRON]}{path} was not answered"
+    assert re.search(f"create SecGroupRule {SYSTEM}\\S*: {at}", said), said
+    until(lambda: answers(NEUTRON), 120)
+    bench.up()
+    bench.whole(WHOLE_LEAN)
 
 
 def test_the_passwords_of_the_cloud_stand_in_no_log(bench):
