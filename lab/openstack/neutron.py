@@ -43,6 +43,9 @@ def configuration(cloud: Cloud, region: Region, database: Section) -> str:
                 "api_workers": 0,
                 "rpc_workers": 1,  # lib/gaoling_services/neutron.py keeps it in this process
                 "rpc_state_report_workers": 0,
+                # a green thread a connection, for as long as its client keeps it: 100 idle ones
+                # and nobody else is let in
+                "wsgi_default_pool_size": 1000,
                 "dns_domain": f"{region.name}.lab.",
                 "notify_nova_on_port_status_changes": True,
                 "notify_nova_on_port_data_changes": True,
@@ -104,7 +107,7 @@ def agents(cloud: Cloud, region: Region) -> dict[str, str]:
     home = cloud.region_data(region) / "agents"
     helper: Section = {
         "helper_command": f"{PYTHON} -P {cloud.lib / 'privhelper.py'}",
-        # it forks to enter a namespace: with a second thread that holds a lock the child waits for
+        # it forks to make a namespace: with a second thread that holds a lock the child waits for
         # ever, and the agent with it
         "thread_pool_size": 1,
     }
