@@ -4,7 +4,12 @@ The real register's systems, each with a landing zone, those that its recovery p
 `dr` too. Every fourth has a server with a volume, the others are retired: network, groups, quotas
 and objects are there, guests, which share this machine, are not. What Pulumi made is
 then made once more by openstacksdk: the same inputs, the same order, as many at once (`replay`).
-Takes most of an hour for all of them: `GAOLING_BENCH_SYSTEMS=20` for fewer.
+Takes most of an hour for all of them: `GAOLING_BENCH_SYSTEMS=20` for fewer, and
+`GAOLING_BENCH_DESTROY=no` takes them away past Pulumi, which is quicker. `GAOLING_BENCH_ONE=20`
+makes so many once more in one stack a region, to compare its growth with that of the shards.
+
+    python -m tests.bench landing_zones --json > rows.json
+    python -m tests.bench.landing_zones rows.json docs/performance-landing-zones.svg
 """
 
 from __future__ import annotations
@@ -34,6 +39,9 @@ NEEDS = ("cloud",)
 GAOLING = Path(sys.executable).parent / "gaoling"
 CITY = "scale"
 SIZE = int(os.environ.get("GAOLING_BENCH_SYSTEMS", "81"))
+DESTROY = os.environ.get("GAOLING_BENCH_DESTROY", "yes") != "no"
+ONE = int(os.environ.get("GAOLING_BENCH_ONE", "0"))
+POINTS = 100  # of a curve that is drawn
 BIG = "development-reform"  # the department of all, where one stack is to hold everything
 PROGRAM = (b"pulumi-language-python-exec", b"pulumi_language_host.py")  # the CLI's, and ours
 SERVERS = 4  # every fourth system has one
@@ -138,23 +146,28 @@ class Bench:
         return found
 
     def curve(self) -> list[tuple[float, int]]:
-        """Return (seconds, resources made) of the largest stack, from its event log."""
-        logs = sorted((self.state / "pulumi/logs").glob("*-up-*.events.jsonl"),
-                      key=lambda p: p.stat().st_size)  # fmt: skip
-        times = []
-        for line in logs[-1].read_text().splitlines():
-            event = json.loads(line)
-            if (event.get("resOutputsEvent") or {}).get("metadata", {}).get("op") == "create":
-                times.append(event["timestamp"])
-        return [(t - times[0], n) for n, t in enumerate(times, 1)]
+        """Return (seconds since the first, resources made) of all stacks, from their event logs."""
+        times: list[int] = []
+        for log in (self.state / "pulumi/logs").glob("*-up-*.events.jsonl"):
+            for line in log.read_text().splitlines():
+                event = json.loads(line)
+                if (event.get("resOutputsEvent") or {}).get("metadata", {}).get("op") == "create":
+                    times.append(event["timestamp"])
+        points = [(float(t - min(times)), n) for n, t in enumerate(sorted(times), 1)]
+        return [*points[:: max(1, len(points) // POINTS)], points[-1]]
+
+
+def projects(states: dict[str, list[dict[str, Any]]]) -> set[str]:
+    """Return the names of the projects in states."""
+    return {r["inputs"]["name"] for rows in states.values() for r in rows if r["type"] == PROJECT}
 
 
 def run() -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
 
-    def row(what: str, value: float, unit: str, conditions: str) -> None:
+    def row(what: str, value: float, unit: str, conditions: str, **more: Any) -> None:
         rows.append({"what": what, "value": round(value, 2), "unit": unit,
-                     "conditions": conditions})  # fmt: skip
+                     "conditions": conditions, **more})  # fmt: skip
         print(f"  {what}: {value:.2f} {unit}, {conditions}", file=sys.stderr, flush=True)
 
     with tempfile.TemporaryDirectory() as folder:
@@ -164,7 +177,7 @@ def run() -> list[dict[str, Any]]:
         count = sum(s.resources for s in bench.shards)
         about = f"{SIZE} systems, {count} resources, {len(bench.shards)} stacks"
         up = bench.gaoling("up", "--yes")
-        row("landing zones by gaoling cloud up", up, "s", about)
+        row("landing zones by gaoling cloud up", up, "s", about, points=bench.curve())
         for region in ("primary", "dr"):
             again = bench.gaoling("up", "--yes", region=region)
             here = [s for s in bench.shards if s.region == region]
@@ -172,11 +185,13 @@ def run() -> list[dict[str, Any]]:
                 f"{sum(s.resources for s in here)} resources, {len(here)} stacks")  # fmt: skip
         row("memory of the largest program", watch.stop() / 2**20, "MiB", about)
         states = bench.states()
-        row("destroy", bench.gaoling("destroy", "--yes"), "s", about)
         clouds = Path(folder) / "clouds.yaml"
-        names = {r["inputs"]["name"] for rows_ in states.values() for r in rows_
-                 if r["type"] == PROJECT}  # fmt: skip
-        write_access(context.access("cloud") / "clouds.yaml", clouds, list(states), names)
+        write_access(context.access("cloud") / "clouds.yaml", clouds, list(states),
+                     projects(states))  # fmt: skip
+        if DESTROY:
+            row("destroy", bench.gaoling("destroy", "--yes"), "s", about)
+        else:
+            remove(clouds, list(states), f"{CITY}-")
         again_ = Replay(states, clouds)
         try:
             floor = again_.run(PARALLEL * JOBS)
@@ -189,4 +204,41 @@ def run() -> list[dict[str, Any]]:
             f"{again_.calls} calls, {PARALLEL * JOBS} at once",
         )
     row("gaoling cloud up / openstacksdk", up / floor, "ratio", "target: at most 1.3")
+    if ONE:
+        with tempfile.TemporaryDirectory() as folder:
+            big = Bench(Path(folder), ONE, one=True)
+            seconds = big.gaoling("up", "--yes")
+            about = f"{ONE} systems, {sum(s.resources for s in big.shards)} resources, one stack"
+            row("the same in one stack a region", seconds, "s", about, points=big.curve())
+            write_access(context.access("cloud") / "clouds.yaml", Path(folder) / "clouds.yaml",
+                         list(states), projects(big.states()))  # fmt: skip
+            remove(Path(folder) / "clouds.yaml", list(states), f"{CITY}-")
     return rows
+
+
+def draw(rows: list[dict[str, Any]], path: Path) -> None:
+    """Draw the curves of the rows that have one: resources made against seconds."""
+    curves = [r for r in rows if "points" in r]
+    width = max(t for r in curves for t, _ in r["points"]) or 1.0
+    height = max(n for r in curves for _, n in r["points"])
+    lines = [
+        '<svg xmlns="http://www.w3.org/2000/svg" width="640" height="360" font-family="sans-serif" '
+        'font-size="12">',
+        '<path d="M60 20V310H620" fill="none" stroke="black"/>',
+        f'<text x="620" y="330" text-anchor="end">seconds, 0 to {width:.0f}</text>',
+        f'<text x="56" y="24" text-anchor="end">{height}</text>',
+        '<text x="56" y="310" text-anchor="end">0</text>',
+        '<text x="60" y="14">resources made</text>',
+    ]
+    for n, (each, colour) in enumerate(zip(curves, ("#1f6f8b", "#c0392b"), strict=False)):
+        points = " ".join(f"{60 + 560 * t / width:.1f},{310 - 290 * made / height:.1f}"
+                          for t, made in each["points"])  # fmt: skip
+        lines += [
+            f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>',
+            f'<text x="300" y="{270 + 16 * n}" fill="{colour}">{each["conditions"]}</text>',
+        ]
+    path.write_text("\n".join([*lines, "</svg>", ""]))
+
+
+if __name__ == "__main__":
+    draw(json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2]))
