@@ -10,10 +10,10 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,7 +22,7 @@ from gaoling.cloud import locks, states
 from gaoling.cloud.events import Change, EventLog, Progress
 from gaoling.cloud.home import SYNC_SECRET, Home, cloud_of, stack_config, write_config
 from gaoling.cloud.settle import Marks
-from gaoling.cloud.stacks import ROOT, Stack
+from gaoling.cloud.stacks import PLATFORM, ROOT, Stack
 
 Operation = Literal["preview", "up", "refresh", "destroy"]
 # Operations at once in a stack. The provider sleeps 5 s before it first looks at a network, subnet,
@@ -184,39 +184,45 @@ class Runner:
         backwards: bool = False,
         extra: Extra = lambda _: (),
     ) -> list[Outcome]:
-        """Run an operation on stacks, wave by wave; return what each came to.
+        """Run an operation on stacks, in their order; return what each came to.
 
-        `extra` gives the flags of one stack. A wave begins when the stacks before it have made what
-        it builds on (`Stack.anchors`), at the latest when they have ended. After a failure what was
-        begun goes on, later waves are not begun. A preview changes nothing: its waves are run
-        together. Ctrl-C lets each stack finish what it has in hand, and sets `interrupted`.
+        `extra` gives the flags of one stack. A stack begins when those that it builds on (the
+        platforms, and its own shard in the waves before) have made it (`Stack.anchors`), at the
+        latest when they have ended; of those that may begin, one whose region has the least to do.
+        After a failure what was begun goes on, and nothing is begun that builds on what failed. A
+        preview changes nothing and waits for nobody. Ctrl-C lets each stack finish what it has in
+        hand, and sets `interrupted`.
         """
-        ordered = sorted(wanted, key=lambda s: s.wave, reverse=backwards)
-        waves = [list(group) for _, group in groupby(ordered, key=lambda s: s.wave)]
-        if operation == "preview":
-            waves = [ordered]
+        left = sorted(wanted, key=lambda s: s.wave, reverse=backwards)
         runs: dict[Stack, Future[Outcome]] = {}
         with ThreadPoolExecutor(max_workers=max(1, self.jobs)) as pool:
             try:
-                for wave in waves:
-                    if not self._ready(runs, anchors=operation == "up"):
-                        break
-                    for s in wave:
+                while True:
+                    active = [s for s, run in runs.items() if not run.done()]
+                    ready = [
+                        s for s in left if operation == "preview" or all(
+                            self._made(t, runs.get(t), operation)
+                            for t in wanted if _before(t, s, backwards)
+                        )
+                    ]  # fmt: skip
+                    if ready and len(active) < max(1, self.jobs):
+                        busy = Counter(s.region for s in active)
+                        s = min(ready, key=lambda s: busy[s.region])
+                        left.remove(s)
                         runs[s] = pool.submit(self.one, operation, s, *flags, *extra(s))
-                return [run.result() for run in runs.values()]
+                    elif active:
+                        wait([runs[s] for s in active], 0.1, FIRST_COMPLETED)
+                    elif not ready:
+                        return [run.result() for run in runs.values()]
             except KeyboardInterrupt:
                 self.interrupt()
                 return [run.result() for run in runs.values()]
 
-    def _ready(self, runs: Mapping[Stack, Future[Outcome]], anchors: bool) -> bool:
-        """Wait for what the next wave builds on; return False when a run before it failed."""
-        while True:
-            over = [run.result() for run in runs.values() if run.done()]
-            if not all(outcome.ok for outcome in over):
-                return False
-            if all(run.done() or (anchors and self._anchored(s)) for s, run in runs.items()):
-                return True
-            time.sleep(0.1)
+    def _made(self, stack: Stack, run: Future[Outcome] | None, operation: Operation) -> bool:
+        """Return whether a stack has made what others build on. Raises what its run raised."""
+        if run is None:
+            return False
+        return run.result().ok if run.done() else operation == "up" and self._anchored(stack)
 
     def _anchored(self, stack: Stack) -> bool:
         _, progress = self._running.get(stack.name, (None, Progress()))
@@ -317,6 +323,12 @@ class Runner:
         for name, (process, progress) in list(self._running.items()):
             self.say(f"{name}: interrupted, {progress.in_hand}; finishing that")
             _signal(process, signal.SIGINT)
+
+
+def _before(first: Stack, then: Stack, backwards: bool) -> bool:
+    """Return whether `then` waits for `first`: a platform is under all, a shard under its own."""
+    low, high = (then, first) if backwards else (first, then)
+    return low.wave < high.wave and low.part in (PLATFORM, high.part)
 
 
 def _signal(process: subprocess.Popen[bytes], number: int, group: bool = False) -> None:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from gaoling.cloud import guard
-from gaoling.cloud.stacks import stacks
+from gaoling.cloud.stacks import Stack, stacks
 from tests.cloud.stand_in import CITY, URN, gaoling, play, runner, step
 
 
@@ -106,3 +106,40 @@ def test_what_is_no_longer_in_the_cloud_is_said_with_the_way_on(stand_in):
     result = gaoling("up", "--yes")
     assert result.exit_code == 1
     assert "gaoling cloud refresh first" in result.output
+
+
+def shard(region, number, wave):
+    return Stack(f"lab-{region}-{number}", region, str(number), wave, 1)
+
+
+MANY = [shard("primary", n, 1) for n in range(4)] + [shard("dr", n, 2) for n in range(4)]
+
+
+def begun(folder, wanted=MANY, **options):
+    """Run `up` on stacks, two at once; return their names as they began."""
+    made = runner(folder)
+    made.jobs = 2
+    made.prepare(wanted)
+    return [o.stack.name for o in made.all("up", wanted, **options)]
+
+
+def test_two_regions_have_work_at_once(stand_in):
+    """Each region's services are its own: two shards in one of them would wait for each other."""
+    names = begun(stand_in)
+    assert sorted(names) == sorted(s.name for s in MANY)
+    assert names[:2] == ["lab-primary-0", "lab-primary-1"]
+    assert names[2].startswith("lab-dr-")
+    for n in range(4):
+        assert names.index(f"lab-primary-{n}") < names.index(f"lab-dr-{n}")
+
+
+def test_what_goes_backwards_begins_in_the_last_region(stand_in):
+    names = begun(stand_in, backwards=True)
+    for n in range(4):
+        assert names.index(f"lab-dr-{n}") < names.index(f"lab-primary-{n}")
+
+
+def test_a_shard_that_fails_holds_back_its_own_and_no_other(stand_in):
+    play(stand_in, "up-lab-primary-1", {"code": 255})
+    names = begun(stand_in)
+    assert set(names) == {s.name for s in MANY} - {"lab-dr-1"}
