@@ -49,7 +49,8 @@ def configuration(cloud: Cloud, region: Region, api: Section, cell: Section) -> 
                 "osapi_compute_listen_port": region.port("nova"),
                 "osapi_compute_workers": 1,
                 "vif_plugging_is_fatal": True,
-                "vif_plugging_timeout": 300,  # Nova's own; a busy agent takes a port after a batch of them
+                # Nova's own: a busy agent takes a port when a whole batch of others is done
+                "vif_plugging_timeout": 300,
                 "resume_guests_state_on_host_boot": True,
                 "sync_power_state_interval": 30,
                 "update_resources_interval": 30,
