@@ -223,7 +223,7 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
     height = max(n for r in curves for _, n in r["points"])
     lines = [
         '<svg xmlns="http://www.w3.org/2000/svg" width="640" height="360" font-family="sans-serif" '
-        'font-size="12">',
+        'font-size="12"><rect width="640" height="360" fill="white"/>',
         '<path d="M60 20V310H620" fill="none" stroke="black"/>',
         f'<text x="620" y="330" text-anchor="end">seconds, 0 to {width:.0f}</text>',
         f'<text x="56" y="24" text-anchor="end">{height}</text>',

@@ -16,7 +16,6 @@ for name in ("dhcp_release_cmd", "ovs_vsctl_cmd", "namespace_cmd", "conntrack_cm
     setattr(privileged, name, privileged.default)
 
 
-
 def look_into(namespace, flags=0, libc=None):
     """Return a netlink socket in a namespace. Raises OSError (ENOENT) when there is none."""
     here = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
