@@ -191,7 +191,8 @@ def _make(
             with _clock(outcome, "wave"):
                 job.journal.wait(job.together - {job.device}, job.families, patience / 3)
         with _clock(outcome, "verify"):
-            verify.verify(engine, job.plan, before, expected, job.access, patience)
+            at_once = len(job.together | {job.device})
+            verify.verify(engine, job.plan, before, expected, job.access, patience, at_once)
         with _clock(outcome, "confirm"):
             engine.confirm()
     except (SessionError, EngineError, verify.Unverified) as error:

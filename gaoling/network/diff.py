@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, ip_address, ip_interface
 
 # a line with the contexts that it stands in: ("interface ge0", "ip address 10.0.0.1/31")
@@ -21,6 +22,7 @@ _NOT_CONFIGURATION = re.compile(
 _HOLLOW = ("interface ", "address-family ")
 
 
+@lru_cache(8192)  # the lines of a router are compared three times in a change
 def normal(line: str) -> str:
     """Return a line in its one spelling: addresses and areas by value, single spaces."""
     words = line.split()
@@ -57,7 +59,11 @@ def parse(text: str) -> list[Line]:
 
 def meaning(text: str) -> frozenset[Line]:
     """Return what a configuration says, as a set: two of them are equal when they mean the same."""
-    return frozenset(line for line in parse(text) if not line[-1].startswith(_HOLLOW))
+    return _meaning(parse(text))
+
+
+def _meaning(lines: Iterable[Line]) -> frozenset[Line]:
+    return frozenset(line for line in lines if not line[-1].startswith(_HOLLOW))
 
 
 @dataclass(frozen=True)
@@ -88,8 +94,10 @@ def _marked(sign: str, lines: Iterable[Line]) -> Iterable[str]:
 
 def difference(running: str, target: str) -> Difference:
     """Return what leads from one configuration to the other."""
-    here, there = meaning(running), meaning(target)
+    has, wants = parse(running), parse(target)
+    here, there = _meaning(has), _meaning(wants)
+    added, removed = there - here, here - there
     return Difference(
-        tuple(dict.fromkeys(x for x in parse(target) if x in there - here)),
-        tuple(dict.fromkeys(x for x in parse(running) if x in here - there)),
+        tuple(dict.fromkeys(x for x in wants if x in added)),
+        tuple(dict.fromkeys(x for x in has if x in removed)),
     )

@@ -192,9 +192,8 @@ class FrrEngine:
 
         It is applied whole or not at all, also when the session is cut while it runs.
         """
-        text = self._helper(f"apply {patch.digest}", patch.text).text
-        running = self._running(text)
-        return text.partition(running)[0], running
+        said = self._helper(f"apply {patch.digest}", patch.text).text
+        return said, self.running()
 
     def confirm(self) -> None:
         """Disarm and save."""

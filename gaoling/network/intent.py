@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import (
     IPv4Address,
     IPv4Interface,
@@ -98,6 +99,7 @@ class Intent:
         return tuple(names)
 
 
+@lru_cache(1024)  # to verify one router asks for those of all that it shall have routes to
 def intent_of(plan: Plan, device: str) -> Intent:
     """Return what a router shall be. Raises KeyError for a name that is not in the register."""
     city = plan.city

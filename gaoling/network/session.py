@@ -36,6 +36,15 @@ class FrrCli(CiscoBaseConnection):  # type: ignore[misc]
     It has no pager unless it is given one (VTYSH_PAGER), and its prompt is the router's name.
     """
 
+    def _build_ssh_client(self) -> paramiko.SSHClient:
+        # netmiko has paramiko read the whole file anew for each session, in the square of its lines
+        client = super()._build_ssh_client()
+        file = Path(self.alt_key_file)
+        keys = _known_hosts(file, _changed(file)).lookup(self.host) or {}
+        for kind, key in keys.items():
+            client.get_host_keys().add(self.host, kind, key)
+        return client
+
     def _try_session_preparation(self, force_data: bool = True) -> None:
         # without a line that netmiko types first to see whether anybody is there: a prompt comes
         super()._try_session_preparation(force_data=False)
@@ -76,7 +85,7 @@ class Session:
         config = access / "ssh_config"
         if not config.exists():
             raise SessionError(f"{device}: found no {config}, expected the access folder's")
-        found = _read(config, config.stat().st_mtime_ns).lookup(device)
+        found = _read(config, _changed(config)).lookup(device)
         self._proxy, sock = _through(config, found)
         try:
             self._netmiko: Any = FrrCli(
@@ -87,7 +96,6 @@ class Session:
                 allow_agent=False,
                 ssh_strict=True,
                 system_host_keys=False,
-                alt_host_keys=True,
                 alt_key_file=found["userknownhostsfile"],
                 conn_timeout=CONNECT_SECONDS,
                 auth_timeout=CONNECT_SECONDS,
@@ -167,16 +175,28 @@ class Session:
         self.close()
 
 
+def _changed(file: Path) -> int:
+    return file.stat().st_mtime_ns if file.exists() else 0
+
+
 @cache
 def _read(config: Path, _changed: int) -> paramiko.SSHConfig:
     return paramiko.SSHConfig.from_path(str(config))
+
+
+@cache
+def _known_hosts(file: Path, changed: int) -> paramiko.HostKeys:
+    return paramiko.HostKeys(str(file) if changed else None)
 
 
 def prepare(access: Path) -> None:
     """Read the way to all devices: done before Ansible forks, it is done once."""
     config = access / "ssh_config"
     if config.exists():
-        _read(config, config.stat().st_mtime_ns)
+        # a lookup compiles every pattern of the file, whatever it looks for
+        found = _read(config, _changed(config)).lookup("bastion")
+        if files := found.get("userknownhostsfile"):
+            _known_hosts(Path(files), _changed(Path(files)))
 
 
 def _through(
