@@ -1,5 +1,8 @@
 """What `pulumi up` runs."""
 
-from infra.program import main
+import pulumi
+
+from infra.program import main, settled
 
 main()
+pulumi.run(settled)
