@@ -2,21 +2,31 @@
 
 A test says by its marks which parts it needs (cloud, extranet, monitoring); the parts of all
 selected tests are started together, before the first of them, and stopped after the last.
+
+Several processes can share the work (`make test`: pytest-xdist with `--dist loadgroup`). One has
+the tests on the lab's own city, another those without the lab meanwhile. When the city's are over,
+the tests that make small cities of their own in the cloud (`small_city`, a group a module) follow,
+side by side: they wait more than they work. What is done once a run, the first to need it does.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import tarfile
+import tempfile
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,19 +41,99 @@ IN_THE_MIDDLE = {
 }
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run what needs no lab first, and remember which parts the rest needs."""
+SHARED = "GAOLING_TEST_RUN"  # the folder that the processes of a run share
+CITY_OVER = "city is over"  # a file in it: the tests on the lab's own city have ended
+PATIENCE_SECONDS = 3000.0
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the folder that all processes of the run share: before there are others."""
+    if not hasattr(config, "workerinput"):
+        os.environ[SHARED] = tempfile.mkdtemp(prefix="gaoling-test-run-")
+        config.add_cleanup(lambda: shutil.rmtree(os.environ.pop(SHARED)))
+
+
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Remember which parts of the lab are needed, and put each test into its group and order."""
     for item in items:
         needs = {part for part in PARTS if item.get_closest_marker(part)}
         NEEDED.update(needs)
         if needs:  # many daemons on few cores: once more, and the summary says so (reruns)
             item.add_marker(pytest.mark.flaky(reruns=1, reruns_delay=10))
-    items.sort(
-        key=lambda item: (
-            item.get_closest_marker("last") is not None,
-            any(item.get_closest_marker(part) for part in PARTS),
-        )
-    )
+            item.add_marker(pytest.mark.xdist_group(_group(item)))
+    # alone, a process begins with what needs no lab; of several, the first has the city at once
+    turn = {"": 0, "city": 1} if not _together(config) else {"city": 0, "": 1}
+    items.sort(key=lambda item: (_last(item), turn.get(_group(item), 2)))
+
+
+def _group(item: pytest.Item) -> str:
+    """Return the group of a test: none without the lab, a module's where its cities are its own."""
+    if not any(item.get_closest_marker(part) for part in PARTS):
+        return ""
+    return item.path.stem if item.get_closest_marker("small_city") else "city"
+
+
+def _last(item: pytest.Item) -> bool:
+    return item.get_closest_marker("last") is not None
+
+
+def _together(config: pytest.Config) -> bool:
+    """Return whether this process is one of several."""
+    return hasattr(config, "workerinput") or bool(config.getoption("numprocesses", None))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(
+    item: pytest.Item, nextitem: pytest.Item | None
+) -> Generator[None, object, object]:
+    """Let a test of a small city wait for the city's to end, and take its turn with the others.
+
+    All of a test is within: its fixtures too, and those of its module. Nobody's time runs yet.
+    """
+    group = _group(item)
+    if not group or not _together(item.config):
+        return (yield)
+    over = Path(os.environ[SHARED]) / CITY_OVER
+    if group == "city":
+        result = yield
+        if nextitem is None or _group(nextitem) != "city":
+            over.touch()
+        return result
+    if any(_group(other) == "city" for other in item.session.items):
+        _wait_for(over)
+    with _turn(alone=item.get_closest_marker("alone") is not None):
+        return (yield)
+
+
+def _wait_for(file: Path) -> None:
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not file.exists():
+        assert time.monotonic() < end, f"{file.name}: not within {PATIENCE_SECONDS:.0f} s"
+        time.sleep(0.5)
+
+
+@contextlib.contextmanager
+def _turn(alone: bool) -> Iterator[None]:
+    """Beside tests of other processes; or `alone`, when theirs have ended and none begins."""
+    shared = Path(os.environ[SHARED])
+    with (shared / "door").open("w") as door, (shared / "room").open("w") as room:
+        fcntl.flock(door, fcntl.LOCK_EX)
+        fcntl.flock(room, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        if not alone:
+            fcntl.flock(door, fcntl.LOCK_UN)
+        yield
+
+
+def once(name: str, act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Return what `act` returns, done by the first process of a run that asks for it."""
+    base = Path(os.environ[SHARED])
+    with (base / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = base / f"{name}.json"
+        if not done.exists():
+            done.write_text(json.dumps(act()))
+        return dict(json.loads(done.read_text()))
 
 
 def gaoling(
@@ -104,31 +194,52 @@ def press_ctrl_c(arguments: tuple[str, ...], after: str, timeout: float = 300) -
     return Interrupted(reached, code, "".join(said), time.monotonic() - start)
 
 
+def say(config: pytest.Config, text: str) -> None:
+    """Write a line past pytest's capture: which phase took how long."""
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    with config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        if reporter:
+            reporter.ensure_newline()
+            reporter.write_line(text, flush=True)
+        else:  # one of several processes: its stderr is that of the first
+            print(text, file=sys.stderr, flush=True)
+
+
 @dataclass
 class Lab:
-    """The running lab: which parts are up, and the seconds that steps of it took."""
+    """The running lab: what became of its steps, in whichever process they were taken."""
 
-    parts: set[str]
     say: Callable[[str], None]
     fresh: bool  # started by these tests: its first steps have something to do
     seconds: dict[str, float] = field(default_factory=dict)
     interrupted: dict[str, Interrupted] = field(default_factory=dict)
 
-    def interrupt(self, name: str, *arguments: str, after: str) -> None:
-        """Begin a step on a fresh lab and press Ctrl-C once its output matches `after`.
+    def step(self, name: str, *arguments: str) -> None:
+        """Take a step of the main job, once a run.
 
-        The step that follows has to go on from there: what came of it is for a test to look at.
+        On a fresh lab it is first interrupted by Ctrl-C in its middle, and has to go on from
+        there: what came of it is for a test to look at.
         """
-        if self.fresh:
-            self.interrupted[name] = press_ctrl_c(arguments, after)
-            self.say(f"lab: {name} interrupted after {self.interrupted[name].seconds:.1f} s")
+        found = once(name, lambda: self._take(name, arguments))
+        self.seconds[name] = found["seconds"]
+        if found["interrupted"]:
+            self.interrupted[name] = Interrupted(**found["interrupted"])
 
-    def step(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        start = time.monotonic()
-        done = gaoling(*arguments)
-        self.seconds[name] = time.monotonic() - start
-        self.say(f"lab: {name} {self.seconds[name]:.1f} s")
-        return done
+    def _take(self, name: str, arguments: tuple[str, ...]) -> dict[str, Any]:
+        broken = press_ctrl_c(arguments, IN_THE_MIDDLE[name]) if self.fresh else None
+        if broken:
+            self.say(f"lab: {name} interrupted after {broken.seconds:.1f} s")
+        seconds = timed(self.say, name, *arguments)
+        return {"seconds": seconds, "interrupted": asdict(broken) if broken else None}
+
+
+def timed(tell: Callable[[str], None], name: str, *arguments: str) -> float:
+    """Run `gaoling`, say how long it took, and return the seconds."""
+    start = time.monotonic()
+    gaoling(*arguments)
+    seconds = time.monotonic() - start
+    tell(f"lab: {name} {seconds:.1f} s")
+    return seconds
 
 
 def keep_logs() -> Path:
@@ -148,43 +259,42 @@ def keep_logs() -> Path:
 
 
 @pytest.fixture(scope="session")
-def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
-    """The parts of the lab that the selected tests need."""
+def lab(request: pytest.FixtureRequest) -> Lab:
+    """The parts of the lab that the selected tests need; it is stopped when the run is over."""
     from lab import whole
 
-    before = whole.running()
-    reporter = request.config.pluginmanager.getplugin("terminalreporter")
-    capture = request.config.pluginmanager.getplugin("capturemanager")
+    config = request.config
+    before = once("before", lambda: {"running": bool(whole.running())})["running"]
+    found = Lab(lambda text: say(config, text), fresh=not before)
+    found.step("lab up", "lab", "up", *(p for p in PARTS if p in NEEDED))
+    return found
 
-    def say(text: str) -> None:
-        """Write a line past pytest's capture: which phase took how long."""
-        with capture.global_and_fixture_disabled():
-            reporter.ensure_newline()
-            reporter.write_line(text, flush=True)
 
-    found = Lab(set(NEEDED), say, fresh=not before)
-    parts = [p for p in PARTS if p in NEEDED]
-    try:
-        found.interrupt("lab up", "lab", "up", *parts, after=IN_THE_MIDDLE["lab up"])
-        found.step("lab up", "lab", "up", *parts)
-        yield found
-    finally:
-        if request.session.testsfailed:
-            say(f"lab: logs kept in {keep_logs()}")
-        if not before:
-            found.step("lab down", "lab", "down")
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Stop the lab that the run has started: before the summary, which is the last word."""
+    before = Path(os.environ[SHARED]) / "before.json"
+    if hasattr(session.config, "workerinput") or not before.exists():
+        return
+
+    def tell(text: str) -> None:
+        say(session.config, text)
+
+    if session.testsfailed:
+        tell(f"lab: logs kept in {keep_logs()}")
+    if not json.loads(before.read_text())["running"]:
+        timed(tell, "lab down", "lab", "down")
 
 
 @pytest.fixture(autouse=True)
 def _lab_for_marked_tests(request: pytest.FixtureRequest) -> None:
-    if any(request.node.get_closest_marker(part) for part in PARTS):
+    if _group(request.node):
         request.getfixturevalue("lab")
 
 
 @pytest.fixture(scope="session")
 def landing_zones(lab: Lab) -> Lab:
     """The cloud filled by `pulumi up`, in both regions."""
-    lab.interrupt("cloud up", "cloud", "up", "--yes", after=IN_THE_MIDDLE["cloud up"])
     lab.step("cloud up", "cloud", "up", "--yes")
     return lab
 
@@ -192,7 +302,5 @@ def landing_zones(lab: Lab) -> Lab:
 @pytest.fixture(scope="session")
 def dual_stack(lab: Lab) -> Lab:
     """Every router of the extranet taken from IPv4 to dual stack."""
-    after = IN_THE_MIDDLE["network apply"]
-    lab.interrupt("network apply", "network", "apply", "--yes", after=after)
     lab.step("network apply", "network", "apply", "--yes")
     return lab

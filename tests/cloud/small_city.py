@@ -38,9 +38,14 @@ def _ports(network, project, owner):
 
 
 class SmallCity:
-    """The city, its state and its way to the cloud; what the cloud holds of it."""
+    """The city, its state and its way to the cloud; what the cloud holds of it.
 
-    def __init__(self, folder: Path, name: str) -> None:
+    `place` is how many systems take their addresses before its own: cities that are in the cloud
+    at the same time have each another.
+    """
+
+    def __init__(self, folder: Path, name: str, place: int = 3) -> None:
+        self.place = place
         self.name, self.stack, self.project = name, f"{name}-primary-0", f"{name}-{SYSTEM}"
         self.proxy = Proxy([KEYSTONE, NEUTRON, NOVA, CINDER, GLANCE, SWIFT])
         self.state, self.city = folder / "state", folder / name
@@ -81,8 +86,7 @@ class SmallCity:
         model = {**next(r for r in rows if r["id"] == "health"), "migration": "on_cloud",
                  "servers": "1", **cells}  # fmt: skip
         # addresses are given in this order: these are before it, and nothing of them is made
-        other = {**model, "migration": "off"}
-        before = [{**other, "id": f"zz-{n}"} for n in ("fault-1", "fault-2", "scratch")]
+        before = [{**model, "migration": "off", "id": f"zz-{n}"} for n in range(self.place)]
         rows += [*before, *([] if gone else [{**model, "id": SYSTEM}])]
         with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, rows[0].keys())

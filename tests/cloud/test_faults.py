@@ -22,7 +22,12 @@ from tests.cloud.small_city import (
     until,
 )
 
-pytestmark = [pytest.mark.cloud, pytest.mark.pulumi, pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.cloud,
+    pytest.mark.pulumi,
+    pytest.mark.small_city,
+    pytest.mark.timeout(900),
+]
 
 LEAN = {"state": "retired", "volume_gb": "0"}
 WHOLE_LEAN = {kind: n for kind, n in WHOLE.items() if kind not in ("server", "port", "volume")}
@@ -223,6 +228,7 @@ def test_what_a_killed_run_was_making_is_found_and_not_made_twice(bench):
     assert ("network", SYSTEM, network) in bench.there()
 
 
+@pytest.mark.alone
 def test_a_service_that_dies_in_the_middle_is_said_and_a_rerun_completes(bench):
     """The supervisor of the lab starts it again; so would that of a cloud.
 

@@ -21,7 +21,12 @@ from gaoling.cloud.connect import connect
 from gaoling.cloud.sweep import sweep
 from infra.components.servers import ANSWER
 
-pytestmark = [pytest.mark.cloud, pytest.mark.pulumi, pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.cloud,
+    pytest.mark.pulumi,
+    pytest.mark.small_city,
+    pytest.mark.timeout(900),
+]
 
 ROOT = Path(__file__).resolve().parents[2]
 GAOLING = ROOT / ".venv/bin/gaoling"

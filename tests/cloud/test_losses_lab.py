@@ -8,7 +8,12 @@ import pytest
 
 from tests.cloud.small_city import SYSTEM, WHOLE, SmallCity
 
-pytestmark = [pytest.mark.cloud, pytest.mark.pulumi, pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.cloud,
+    pytest.mark.pulumi,
+    pytest.mark.small_city,
+    pytest.mark.timeout(900),
+]
 
 RETIRED = {**WHOLE, "server": 0, "port": 0}
 HOLDING = ("Container", "Project", "Volume")
@@ -16,7 +21,7 @@ HOLDING = ("Container", "Project", "Volume")
 
 @pytest.fixture(scope="module")
 def city(landing_zones, tmp_path_factory):
-    made = SmallCity(tmp_path_factory.mktemp("keep"), "keep")
+    made = SmallCity(tmp_path_factory.mktemp("keep"), "keep", place=5)
     made.purge()
     made.write()
     made.up()
