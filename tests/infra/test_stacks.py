@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import gzip
 import json
 from ipaddress import ip_network
@@ -12,6 +13,7 @@ import pytest
 
 from gaoling.city import read_city
 from gaoling.cloud.demand import demands
+from infra.program import settled
 from tests.infra.recorder import ROOT, Recorder, platform, shard
 
 CITY = read_city(ROOT / "inventories/lab")
@@ -261,3 +263,27 @@ def test_nothing_is_declared_inside_apply():
             if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "apply":
                 inner = " ".join(ast.unparse(a) for a in node.args)
                 assert "openstack." not in inner, f"{path}:{node.lineno}"
+
+
+def test_settled_waits_for_what_is_under_way_what_that_begins_and_what_fails():
+    ended = []
+
+    async def work(name, *, seconds=0.0, then=None, fails=False):
+        await asyncio.sleep(seconds)
+        if then:
+            then()
+        ended.append(name)
+        if fails:
+            raise ValueError(name)
+
+    async def program():
+        later = []
+        asyncio.ensure_future(work("first", then=lambda: later.append(
+            asyncio.ensure_future(work("begun by the first", seconds=0.02)))))  # fmt: skip
+        failed = asyncio.ensure_future(work("failed", seconds=0.01, fails=True))
+        await settled()
+        assert [task.done() for task in (failed, *later)] == [True, True]
+        assert isinstance(failed.exception(), ValueError)  # it is the SDK that raises it
+
+    asyncio.run(program())
+    assert ended == ["first", "failed", "begun by the first"]
