@@ -3,7 +3,7 @@
 A test says by its marks which parts it needs (cloud, extranet, monitoring); the parts of all
 selected tests are started together, before the first of them, and stopped after the last.
 
-Several processes can share the work (`make test`: pytest-xdist with `--dist loadgroup`). One has
+Several processes can share the work (`make test`: pytest-xdist, `-n 2`). One has
 the tests on the lab's own city, another those without the lab meanwhile. When the city's are over,
 the tests that make small cities of their own in the cloud (`small_city`, a group a module) follow,
 side by side: they wait more than they work. What is done once a run, the first to need it does.
@@ -43,6 +43,8 @@ IN_THE_MIDDLE = {
 
 SHARED = "GAOLING_TEST_RUN"  # the folder that the processes of a run share
 CITY_OVER = "city is over"  # a file in it: the tests on the lab's own city have ended
+SAID = "said"  # a file in it: what the others had to say
+GROUPS = "groups.json"  # a file in it: test -> group
 PATIENCE_SECONDS = 3000.0
 
 
@@ -53,7 +55,6 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(lambda: shutil.rmtree(os.environ.pop(SHARED)))
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Remember which parts of the lab are needed, and put each test into its group and order."""
     for item in items:
@@ -61,10 +62,29 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         NEEDED.update(needs)
         if needs:  # many daemons on few cores: once more, and the summary says so (reruns)
             item.add_marker(pytest.mark.flaky(reruns=1, reruns_delay=10))
-            item.add_marker(pytest.mark.xdist_group(_group(item)))
     # alone, a process begins with what needs no lab; of several, the first has the city at once
     turn = {"": 0, "city": 1} if not _together(config) else {"city": 0, "": 1}
     items.sort(key=lambda item: (_last(item), turn.get(_group(item), 2)))
+    if _together(config):
+        fresh = Path(os.environ[SHARED]) / f"{GROUPS}.{os.getpid()}"
+        fresh.write_text(json.dumps({item.nodeid: _group(item) for item in items if _group(item)}))
+        fresh.replace(fresh.with_name(GROUPS))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give all of a group to one process, in the order of the tests.
+
+    xdist's own `loadgroup` writes the group into a test's id, where pytest 9.2 does not look.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByGroup(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            groups = json.loads((Path(os.environ[SHARED]) / GROUPS).read_text())
+            return str(groups.get(nodeid, nodeid))
+
+    config.option.loadscopereorder = False
+    return ByGroup(config, log)
 
 
 def _group(item: pytest.Item) -> str:
@@ -195,14 +215,18 @@ def press_ctrl_c(arguments: tuple[str, ...], after: str, timeout: float = 300) -
 
 
 def say(config: pytest.Config, text: str) -> None:
-    """Write a line past pytest's capture: which phase took how long."""
+    """Write a line past pytest's capture: which phase took how long.
+
+    One of several processes leaves it to the first, which says all before the lab is stopped.
+    """
     reporter = config.pluginmanager.getplugin("terminalreporter")
+    if reporter is None:
+        with (Path(os.environ[SHARED]) / SAID).open("a") as file:
+            file.write(f"{text}\n")
+        return
     with config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
-        if reporter:
-            reporter.ensure_newline()
-            reporter.write_line(text, flush=True)
-        else:  # one of several processes: its stderr is that of the first
-            print(text, file=sys.stderr, flush=True)
+        reporter.ensure_newline()
+        reporter.write_line(text, flush=True)
 
 
 @dataclass
@@ -280,6 +304,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     def tell(text: str) -> None:
         say(session.config, text)
 
+    said = before.with_name(SAID)
+    for line in said.read_text().splitlines() if said.exists() else []:
+        tell(line)
     if session.testsfailed:
         tell(f"lab: logs kept in {keep_logs()}")
     if not json.loads(before.read_text())["running"]:
