@@ -219,11 +219,11 @@ def say(config: pytest.Config, text: str) -> None:
 
     One of several processes leaves it to the first, which says all before the lab is stopped.
     """
-    reporter = config.pluginmanager.getplugin("terminalreporter")
-    if reporter is None:
+    if hasattr(config, "workerinput"):
         with (Path(os.environ[SHARED]) / SAID).open("a") as file:
             file.write(f"{text}\n")
         return
+    reporter = config.pluginmanager.getplugin("terminalreporter")
     with config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
         reporter.ensure_newline()
         reporter.write_line(text, flush=True)

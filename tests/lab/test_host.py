@@ -16,8 +16,9 @@ def test_a_taken_port_names_its_holder():
         holder.listen()
         port = holder.getsockname()[1]
         (fault,) = host._ports({"keystone": port}, set())
+    name = Path("/proc/self/comm").read_text().strip()
     assert (
-        fault == f"port {port} for keystone: taken by process {os.getpid()} (pytest); stop it first"
+        fault == f"port {port} for keystone: taken by process {os.getpid()} ({name}); stop it first"
     )
 
 
