@@ -36,7 +36,11 @@ def entry(cloud: str, project: str) -> str:
 def read_clouds(path: Path) -> dict[str, Any]:
     """Return the content of a clouds.yaml. Raises AccessError."""
     try:
-        found = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506  (safe, both of them)
+        text = path.read_text(encoding="utf-8")
+        try:
+            found = yaml.load(text, Loader=_LOADER)  # noqa: S506  (safe, both of them)
+        except yaml.YAMLError:
+            found = yaml.safe_load(text)  # it knows better than libyaml where the fault is
     except FileNotFoundError:
         raise AccessError(
             f"{path}: no such file, expected the clouds.yaml of an administrator; "

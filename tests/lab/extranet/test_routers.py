@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
 import testinfra
@@ -88,11 +90,18 @@ def test_a_vantage_has_its_tools():
     assert host.addr("10.3.0.10").is_reachable
 
 
-def test_accounts_are_not_root_and_do_what_they_may(tmp_path):
-    ssh.write_access(tmp_path / "exporter", "exporter", 0)
+@pytest.fixture
+def short():
+    """A folder for a socket, whose path has 108 bytes at most: pytest's own is too long."""
+    with tempfile.TemporaryDirectory(prefix="gx-", dir="/run") as folder:
+        yield Path(folder)
+
+
+def test_accounts_are_not_root_and_do_what_they_may(short):
+    ssh.write_access(short / "exporter", "exporter", 0)
 
     def exporter(*words: str) -> subprocess.CompletedProcess[str]:
-        config = str(tmp_path / "exporter" / "ssh_config")
+        config = str(short / "exporter" / "ssh_config")
         return subprocess.run(
             ["ssh", "-F", config, *words], capture_output=True, text=True, check=False, timeout=30
         )
