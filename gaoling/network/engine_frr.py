@@ -178,15 +178,10 @@ class FrrEngine:
         return read_plan(self._helper("plan", target).text)
 
     def arm(self, seconds: int, backup: str) -> None:
-        """Arm the rollback to `backup`, which the router keeps.
-
-        Looked at once more when it is armed: raises EngineError, disarmed, when the running
-        configuration is another by then.
-        """
-        digest = hashlib.sha256(backup.encode()).hexdigest()
-        self._helper(f"start {seconds} {digest}", backup)
-        if self.running() != backup:
-            self._helper("cancel")
+        """Arm the rollback. Raises EngineError when the router holds another backup than we do."""
+        digest = self._helper(f"start {seconds}").text.strip()
+        if digest != hashlib.sha256(backup.encode()).hexdigest():
+            self._helper("rollback", fails=False)
             raise EngineError(
                 f"{self.device}: the running configuration changed between backup and arming: "
                 "somebody else is at work on it"

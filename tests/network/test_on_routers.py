@@ -200,9 +200,11 @@ def test_nothing_is_applied_unless_armed(engine):
 
 
 def test_a_backup_that_is_not_the_devices_is_noticed(engine):
+    before = engine.running()
     with pytest.raises(EngineError, match="somebody else is at work"):
-        engine.arm(30, engine.running() + "!\n")
-    assert engine.session.run("commit-confirm status").text.strip() == "idle"  # disarmed again
+        engine.arm(30, before + "!\n")
+    assert engine.session.run("commit-confirm status").text.strip() == "restored identical"
+    assert engine.running() == before
 
 
 def test_a_wrong_host_key_is_refused(access, tmp_path):
