@@ -26,7 +26,6 @@ from gaoling.network.change import (
     refuse_unsupported,
 )
 from gaoling.network.guard import Refused
-from gaoling.network.intent import changeable, intent_of
 from gaoling.network.journal import families_in_service, open_journal, state_folder
 from gaoling.network.render import Unsupported
 from gaoling.network.review import patch_of
@@ -34,9 +33,6 @@ from gaoling.network.settings import access_folder, city_folder, load_plan
 
 render.prepare()
 session.prepare(access_folder())
-_plan = load_plan(city_folder())
-for _device in changeable(_plan.city):
-    intent_of(_plan, _device.name)
 
 
 class ActionModule(ActionBase):

@@ -10,6 +10,7 @@ from ansible.plugins.inventory import BaseInventoryPlugin
 
 from gaoling.city import Role
 from gaoling.city.faults import RegisterError
+from gaoling.network.intent import changeable, intent_of
 from gaoling.network.settings import access_folder, city_folder, load_plan
 from gaoling.network.waves import waves
 
@@ -42,11 +43,14 @@ class InventoryModule(BaseInventoryPlugin):
         super().parse(inventory, loader, path, cache)
         self._read_config_data(path)
         try:
-            city = load_plan(city_folder(self.get_option("city"))).city
+            plan = load_plan(city_folder(self.get_option("city")))
         except RegisterError as error:
             raise AnsibleParserError(
                 f"{len(error.faults)} faults in the register:\n{error}"
             ) from error
+        city = plan.city
+        for device in changeable(city):  # here, before Ansible forks: each worker has them then
+            intent_of(plan, device.name)
         inventory.add_group("routers")
         for number, names in enumerate(waves(city), 1):
             inventory.add_group(f"wave_{number}")
