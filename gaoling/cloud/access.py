@@ -36,11 +36,7 @@ def entry(cloud: str, project: str) -> str:
 def read_clouds(path: Path) -> dict[str, Any]:
     """Return the content of a clouds.yaml. Raises AccessError."""
     try:
-        text = path.read_text(encoding="utf-8")
-        try:
-            found = yaml.load(text, Loader=_LOADER)  # noqa: S506  (safe, both of them)
-        except yaml.YAMLError:
-            found = yaml.safe_load(text)  # it knows better than libyaml where the fault is
+        found = _parsed(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise AccessError(
             f"{path}: no such file, expected the clouds.yaml of an administrator; "
@@ -55,6 +51,13 @@ def read_clouds(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict) or not isinstance(found.get("clouds"), dict):
         raise AccessError(f"{path}: found no `clouds`, expected a clouds.yaml")
     return found
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return yaml.load(text, Loader=_LOADER)  # noqa: S506  (safe, both of them)
+    except yaml.YAMLError:
+        return yaml.safe_load(text)  # it knows better than libyaml where the fault is
 
 
 def write_access(source: Path, target: Path, clouds: Iterable[str], projects: set[str]) -> None:

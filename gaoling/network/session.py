@@ -180,7 +180,7 @@ def _changed(file: Path) -> int:
 
 
 @cache
-def _read(config: Path, _changed: int) -> paramiko.SSHConfig:
+def _read(config: Path, changed: int) -> paramiko.SSHConfig:
     return paramiko.SSHConfig.from_path(str(config))
 
 

@@ -6,6 +6,7 @@ import ast
 import asyncio
 import gzip
 import json
+import re
 from ipaddress import ip_network
 
 import pulumi
@@ -263,6 +264,14 @@ def test_nothing_is_declared_inside_apply():
             if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "apply":
                 inner = " ".join(ast.unparse(a) for a in node.args)
                 assert "openstack." not in inner, f"{path}:{node.lineno}"
+
+
+def test_nothing_registers_a_transform_or_a_hook():
+    """`settled` would wait for the server of theirs for ever."""
+    words = r"\b(transforms|transformations|hooks)=|\bregister_\w*transform|\bResourceHook"
+    found = {str(path) for path in (ROOT / "infra").rglob("*.py")
+             if re.search(words, path.read_text())}  # fmt: skip
+    assert found == set()
 
 
 def test_settled_waits_for_what_is_under_way_what_that_begins_and_what_fails():
