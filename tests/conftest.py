@@ -3,10 +3,10 @@
 A test says by its marks which parts it needs (cloud, extranet, monitoring); the parts of all
 selected tests are started together, before the first of them, and stopped after the last.
 
-Several processes can share the work (`make test`: pytest-xdist, `-n 2`). One has
-the tests on the lab's own city, another those without the lab meanwhile. When the city's are over,
-the tests that make small cities of their own in the cloud (`small_city`, a group a module) follow,
-side by side: they wait more than they work. What is done once a run, the first to need it does.
+Several processes can share the work (`make test`: pytest-xdist, `-n 2`). One has the tests on the
+lab's own city, another those without the lab meanwhile. When the city's are over, the tests that
+make small cities of their own in the cloud (`small_city`, a group a module) follow side by side:
+they wait more than they work. What is done once a run, the first to need it does.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ PATIENCE_SECONDS = 3000.0
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make the folder that all processes of the run share: before there are others."""
-    if not hasattr(config, "workerinput"):
+    if not _together(config):
         os.environ[SHARED] = tempfile.mkdtemp(prefix="gaoling-test-run-")
         config.add_cleanup(lambda: shutil.rmtree(os.environ.pop(SHARED)))
 
@@ -71,6 +72,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         fresh.replace(fresh.with_name(GROUPS))
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Give all of a group to one process, in the order of the tests.
 
@@ -79,9 +81,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     from xdist.scheduler import LoadScopeScheduling
 
     class ByGroup(LoadScopeScheduling):  # type: ignore[misc]
+        @cached_property
+        def groups(self) -> dict[str, str]:
+            return dict(json.loads((Path(os.environ[SHARED]) / GROUPS).read_text()))
+
         def _split_scope(self, nodeid: str) -> str:
-            groups = json.loads((Path(os.environ[SHARED]) / GROUPS).read_text())
-            return str(groups.get(nodeid, nodeid))
+            return self.groups.get(nodeid, nodeid)
 
     config.option.loadscopereorder = False
     return ByGroup(config, log)
@@ -99,8 +104,8 @@ def _last(item: pytest.Item) -> bool:
 
 
 def _together(config: pytest.Config) -> bool:
-    """Return whether this process is one of several."""
-    return hasattr(config, "workerinput") or bool(config.getoption("numprocesses", None))
+    """Return whether this process is one of several that another one started."""
+    return hasattr(config, "workerinput")
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -219,7 +224,7 @@ def say(config: pytest.Config, text: str) -> None:
 
     One of several processes leaves it to the first, which says all before the lab is stopped.
     """
-    if hasattr(config, "workerinput"):
+    if _together(config):
         with (Path(os.environ[SHARED]) / SAID).open("a") as file:
             file.write(f"{text}\n")
         return
@@ -235,7 +240,6 @@ class Lab:
 
     say: Callable[[str], None]
     fresh: bool  # started by these tests: its first steps have something to do
-    seconds: dict[str, float] = field(default_factory=dict)
     interrupted: dict[str, Interrupted] = field(default_factory=dict)
 
     def step(self, name: str, *arguments: str) -> None:
@@ -244,26 +248,23 @@ class Lab:
         On a fresh lab it is first interrupted by Ctrl-C in its middle, and has to go on from
         there: what came of it is for a test to look at.
         """
-        found = once(name, lambda: self._take(name, arguments))
-        self.seconds[name] = found["seconds"]
-        if found["interrupted"]:
-            self.interrupted[name] = Interrupted(**found["interrupted"])
+        if broken := once(name, lambda: self._take(name, arguments)):
+            self.interrupted[name] = Interrupted(**broken)
 
     def _take(self, name: str, arguments: tuple[str, ...]) -> dict[str, Any]:
-        broken = press_ctrl_c(arguments, IN_THE_MIDDLE[name]) if self.fresh else None
-        if broken:
-            self.say(f"lab: {name} interrupted after {broken.seconds:.1f} s")
-        seconds = timed(self.say, name, *arguments)
-        return {"seconds": seconds, "interrupted": asdict(broken) if broken else None}
+        broken: dict[str, Any] = {}
+        if self.fresh:
+            broken = asdict(press_ctrl_c(arguments, IN_THE_MIDDLE[name]))
+            self.say(f"lab: {name} interrupted after {broken['seconds']:.1f} s")
+        timed(self.say, name, *arguments)
+        return broken
 
 
-def timed(tell: Callable[[str], None], name: str, *arguments: str) -> float:
-    """Run `gaoling`, say how long it took, and return the seconds."""
+def timed(tell: Callable[[str], None], name: str, *arguments: str) -> None:
+    """Run `gaoling` and say how long it took."""
     start = time.monotonic()
     gaoling(*arguments)
-    seconds = time.monotonic() - start
-    tell(f"lab: {name} {seconds:.1f} s")
-    return seconds
+    tell(f"lab: {name} {time.monotonic() - start:.1f} s")
 
 
 def keep_logs() -> Path:
@@ -298,7 +299,7 @@ def lab(request: pytest.FixtureRequest) -> Lab:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Stop the lab that the run has started: before the summary, which is the last word."""
     before = Path(os.environ[SHARED]) / "before.json"
-    if hasattr(session.config, "workerinput") or not before.exists():
+    if _together(session.config) or not before.exists():
         return
 
     def tell(text: str) -> None:

@@ -142,14 +142,11 @@ def test_a_register_that_lost_many_rows_is_refused(up, tmp_path):
     assert everything() == before
 
 
-def elsewhere():
-    """Return the ids of the projects of small cities: their tests may run beside these."""
-    return {p.id for p in cloud("primary").identity.projects() if p.name.startswith(SMALL)}
-
-
 def everything():
     """Return the ids of all that both regions hold, but for what is a small city's."""
-    found, others = set(), elsewhere()
+    # small cities come and go meanwhile: theirs are looked for before and after
+    found, projects = set(), cloud("primary").identity.projects()
+    others = {p.id for p in projects if p.name.startswith(SMALL)}
     for region in ("primary", "dr"):
         api = cloud(region)
         parts = {
@@ -165,11 +162,11 @@ def everything():
         for kind, rows in parts.items():
             found |= {(region, kind, row.id, row.project_id, getattr(row, "device_id", ""))
                       for row in rows}  # fmt: skip
-    others |= elsewhere()
+    projects = list(cloud("primary").identity.projects())
+    others |= {p.id for p in projects if p.name.startswith(SMALL)}
     routers = {row[2] for row in found if row[1] == "router" and row[3] in others}
     found = {row[:3] for row in found if row[3] not in others and row[4] not in routers}
-    projects = {p.id for p in cloud("primary").identity.projects()} - others - elsewhere()
-    return found | {("all", "project", p) for p in projects}
+    return found | {("all", "project", p.id) for p in projects if p.id not in others}
 
 
 def scratch_city(tmp_path):
