@@ -18,7 +18,7 @@ demo: setup  ## set up this machine and run the main job on the embedded lab (ro
 test: toolchain  ## every test; uses a running lab, else starts one and stops it again (root)
 	@.venv/bin/python -m tests.packages
 	@tools/check --static
-	@.venv/bin/pytest -q -n 2 --durations=40 --durations-min=5
+	@.venv/bin/pytest -q -n 4 --durations=40 --durations-min=5
 
 check: setup  ## everything that needs no lab: lint, types, arrows, unit tests, rules
 	@.venv/bin/python -m tests.packages

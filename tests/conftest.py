@@ -3,7 +3,7 @@
 A test says by its marks which parts it needs (cloud, extranet, monitoring); the parts of all
 selected tests are started together, before the first of them, and stopped after the last.
 
-Several processes can share the work (`make test`: pytest-xdist, `-n 2`). One has the tests on the
+Several processes can share the work (`make test`: pytest-xdist, `-n 4`). One has the tests on the
 lab's own city, another those without the lab meanwhile. When the city's are over, the tests that
 make small cities of their own in the cloud (`small_city`, a group a module) follow side by side:
 they wait more than they work. What is done once a run, the first to need it does.
@@ -46,6 +46,8 @@ SHARED = "GAOLING_TEST_RUN"  # the folder that the processes of a run share
 CITY_OVER = "city is over"  # a file in it: the tests on the lab's own city have ended
 SAID = "said"  # a file in it: what the others had to say
 GROUPS = "groups.json"  # a file in it: test -> group
+DONE = "done"  # a file in it: a byte for each test that has ended
+CITY, UNITS, LAST = "city", "units", "last"  # groups; a small city's is named after its module
 PATIENCE_SECONDS = 3000.0
 
 
@@ -64,11 +66,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if needs:  # many daemons on few cores: once more, and the summary says so (reruns)
             item.add_marker(pytest.mark.flaky(reruns=1, reruns_delay=10))
     # alone, a process begins with what needs no lab; of several, the first has the city at once
-    turn = {"": 0, "city": 1} if not _together(config) else {"city": 0, "": 1}
-    items.sort(key=lambda item: (_last(item), turn.get(_group(item), 2)))
+    first = [CITY, UNITS] if _together(config) else [UNITS, CITY]
+    turn = {first[0]: 0, first[1]: 1, LAST: 3}
+    items.sort(key=lambda item: turn.get(_group(item), 2))
     if _together(config):
         fresh = Path(os.environ[SHARED]) / f"{GROUPS}.{os.getpid()}"
-        fresh.write_text(json.dumps({item.nodeid: _group(item) for item in items if _group(item)}))
+        fresh.write_text(json.dumps({item.nodeid: _group(item) for item in items}))
         fresh.replace(fresh.with_name(GROUPS))
 
 
@@ -86,21 +89,24 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             return dict(json.loads((Path(os.environ[SHARED]) / GROUPS).read_text()))
 
         def _split_scope(self, nodeid: str) -> str:
-            return self.groups.get(nodeid, nodeid)
+            return self.groups[nodeid]
+
+        def _reschedule(self, node: Any) -> None:
+            # a process asks for more at its last test, not before: some groups are of one test
+            if not self.workqueue or self._pending_of(self.assigned_work[node]) <= 1:
+                super()._reschedule(node)
 
     config.option.loadscopereorder = False
     return ByGroup(config, log)
 
 
 def _group(item: pytest.Item) -> str:
-    """Return the group of a test: none without the lab, a module's where its cities are its own."""
+    """Return who a test runs with: those without the lab, those on its city, its module's."""
+    if item.get_closest_marker("last"):
+        return LAST
     if not any(item.get_closest_marker(part) for part in PARTS):
-        return ""
-    return item.path.stem if item.get_closest_marker("small_city") else "city"
-
-
-def _last(item: pytest.Item) -> bool:
-    return item.get_closest_marker("last") is not None
+        return UNITS
+    return item.path.stem if item.get_closest_marker("small_city") else CITY
 
 
 def _together(config: pytest.Config) -> bool:
@@ -114,27 +120,34 @@ def pytest_runtest_protocol(
 ) -> Generator[None, object, object]:
     """Let a test of a small city wait for the city's to end, and take its turn with the others.
 
-    All of a test is within: its fixtures too, and those of its module. Nobody's time runs yet.
+    The last one waits for all. All of a test is within: its fixtures too, and those of its module.
+    Nobody's time runs yet.
     """
-    group = _group(item)
-    if not group or not _together(item.config):
+    if not _together(item.config):
         return (yield)
-    over = Path(os.environ[SHARED]) / CITY_OVER
-    if group == "city":
+    group, all_items = _group(item), item.session.items
+    over, done = (Path(os.environ[SHARED]) / name for name in (CITY_OVER, DONE))
+    turn = contextlib.nullcontext()
+    if group == LAST:
+        others = sum(_group(other) != LAST for other in all_items)
+        _wait_until(lambda: done.exists() and done.stat().st_size >= others)
+    elif group not in (CITY, UNITS):
+        if any(_group(other) == CITY for other in all_items):
+            _wait_until(over.exists)
+        turn = _turn(alone=item.get_closest_marker("alone") is not None)
+    with turn:
         result = yield
-        if nextitem is None or _group(nextitem) != "city":
-            over.touch()
-        return result
-    if any(_group(other) == "city" for other in item.session.items):
-        _wait_for(over)
-    with _turn(alone=item.get_closest_marker("alone") is not None):
-        return (yield)
+    with done.open("a") as file:
+        file.write(".")
+    if group == CITY and (nextitem is None or _group(nextitem) != CITY):
+        over.touch()
+    return result
 
 
-def _wait_for(file: Path) -> None:
+def _wait_until(true: Callable[[], bool]) -> None:
     end = time.monotonic() + PATIENCE_SECONDS
-    while not file.exists():
-        assert time.monotonic() < end, f"{file.name}: not within {PATIENCE_SECONDS:.0f} s"
+    while not true():
+        assert time.monotonic() < end, f"not within {PATIENCE_SECONDS:.0f} s"
         time.sleep(0.5)
 
 
@@ -316,7 +329,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.fixture(autouse=True)
 def _lab_for_marked_tests(request: pytest.FixtureRequest) -> None:
-    if _group(request.node):
+    if _group(request.node) not in (UNITS, LAST):
         request.getfixturevalue("lab")
 
 

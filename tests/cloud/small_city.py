@@ -101,6 +101,14 @@ class SmallCity:
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
 
+    def close(self) -> None:
+        """Take all of it out of the cloud. Raises AssertionError when something is left."""
+        self.proxy.faults.clear()
+        self.run("destroy", "--yes")
+        left = self.there()
+        self.proxy.close()
+        assert left == []
+
     def run(self, *arguments: str, code: int = 0) -> str:
         process = self.start(*arguments)
         said, _ = process.communicate(timeout=600)

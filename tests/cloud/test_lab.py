@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.cloud, pytest.mark.pulumi, pytest.mark.timeout(1500)]
 
 ROOT = Path(__file__).resolve().parents[2]
 GAOLING = ROOT / ".venv/bin/gaoling"
-SMALL = ("faults-", "keep-", "adopt-", "gx-by-hand")  # of other modules
+SMALL = ("between-", "faults-", "keep-", "adopt-", "gx-by-hand")  # of other modules
 SCRATCH = "zz-scratch"  # the last by name: no other system's addresses move
 
 
