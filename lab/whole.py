@@ -8,7 +8,7 @@ import importlib
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -74,7 +74,11 @@ def up(parts: Sequence[str]) -> None:
         _work_folder()
         with ThreadPoolExecutor(2) as pool:  # half of a start is waiting
             try:
-                for done in [pool.submit(modules[p].up, Progress(p)) for p in first]:
+                jobs = [pool.submit(modules[p].up, Progress(p)) for p in first]
+                # again and again: a Ctrl-C just before a wait begins does not end that wait
+                while wait(jobs, timeout=0.5).not_done:
+                    pass
+                for done in jobs:
                     done.result()
             except KeyboardInterrupt:
                 stop()  # nobody waits for health any more; the next `up` goes on from there

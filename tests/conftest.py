@@ -4,9 +4,10 @@ A test says by its marks which parts it needs (cloud, extranet, monitoring); the
 selected tests are started together, before the first of them, and stopped after the last.
 
 Several processes can share the work (`make test`: pytest-xdist, `-n 4`). One has the tests on the
-lab's own city, another those without the lab meanwhile. When the city's are over, the tests that
-make small cities of their own in the cloud (`small_city`, a group a module) follow side by side:
-they wait more than they work. What is done once a run, the first to need it does.
+lab's own city, those that need all of it first; another those without the lab meanwhile. When
+nobody needs the extranet beside the cloud any more, its own tests begin; when the city's are over,
+the tests that make small cities of their own in the cloud (`small_city`, a group a module) follow
+side by side: they wait more than they work. What is done once a run, the first to need it does.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -43,11 +44,13 @@ IN_THE_MIDDLE = {
 
 
 SHARED = "GAOLING_TEST_RUN"  # the folder that the processes of a run share
-CITY_OVER = "city is over"  # a file in it: the tests on the lab's own city have ended
+# files in it: the tests that need cloud and extranet have ended; those on the lab's own city have
+WHOLE_OVER, CITY_OVER = "whole is over", "city is over"
 SAID = "said"  # a file in it: what the others had to say
 GROUPS = "groups.json"  # a file in it: test -> group
 DONE = "done"  # a file in it: a byte for each test that has ended
-CITY, UNITS, LAST = "city", "units", "last"  # groups; a small city's is named after its module
+# groups; a small city's is named after its module
+CITY, UNITS, EXTRANET, LAST = "city", "units", "extranet", "last"
 PATIENCE_SECONDS = 3000.0
 
 
@@ -61,14 +64,14 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Remember which parts of the lab are needed, and put each test into its group and order."""
     for item in items:
-        needs = {part for part in PARTS if item.get_closest_marker(part)}
+        needs = _needs(item)
         NEEDED.update(needs)
         if needs:  # many daemons on few cores: once more, and the summary says so (reruns)
             item.add_marker(pytest.mark.flaky(reruns=1, reruns_delay=10))
     # alone, a process begins with what needs no lab; of several, the first has the city at once
     first = [CITY, UNITS] if _together(config) else [UNITS, CITY]
-    turn = {first[0]: 0, first[1]: 1, LAST: 3}
-    items.sort(key=lambda item: turn.get(_group(item), 2))
+    turn = {first[0]: 0, first[1]: 1, EXTRANET: 2, LAST: 4}
+    items.sort(key=lambda item: (turn.get(_group(item), 3), not _whole(item)))
     if _together(config):
         fresh = Path(os.environ[SHARED]) / f"{GROUPS}.{os.getpid()}"
         fresh.write_text(json.dumps({item.nodeid: _group(item) for item in items}))
@@ -100,13 +103,24 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return ByGroup(config, log)
 
 
+def _needs(item: pytest.Item) -> set[str]:
+    return {part for part in PARTS if item.get_closest_marker(part)}
+
+
+def _whole(item: pytest.Item) -> bool:
+    """Return whether a test on the lab's city needs more of it than the cloud."""
+    return _group(item) == CITY and _needs(item) != {"cloud"}
+
+
 def _group(item: pytest.Item) -> str:
     """Return who a test runs with: those without the lab, those on its city, its module's."""
     if item.get_closest_marker("last"):
         return LAST
-    if not any(item.get_closest_marker(part) for part in PARTS):
-        return UNITS
-    return item.path.stem if item.get_closest_marker("small_city") else CITY
+    if item.get_closest_marker("small_city"):
+        return item.path.stem
+    return {frozenset(): UNITS, frozenset({"extranet"}): EXTRANET}.get(
+        frozenset(_needs(item)), CITY
+    )
 
 
 def _together(config: pytest.Config) -> bool:
@@ -118,29 +132,28 @@ def _together(config: pytest.Config) -> bool:
 def pytest_runtest_protocol(
     item: pytest.Item, nextitem: pytest.Item | None
 ) -> Generator[None, object, object]:
-    """Let a test of a small city wait for the city's to end, and take its turn with the others.
+    """Let a test wait for those that it must not meet; the last one waits for all.
 
-    The last one waits for all. All of a test is within: its fixtures too, and those of its module.
-    Nobody's time runs yet.
+    All of a test is within: its fixtures too, and those of its module. Nobody's time runs yet.
     """
     if not _together(item.config):
         return (yield)
-    group, all_items = _group(item), item.session.items
-    over, done = (Path(os.environ[SHARED]) / name for name in (CITY_OVER, DONE))
-    turn = contextlib.nullcontext()
+    whole, city, done = (Path(os.environ[SHARED]) / n for n in (WHOLE_OVER, CITY_OVER, DONE))
+    group, everything = _group(item), item.session.items
     if group == LAST:
-        others = sum(_group(other) != LAST for other in all_items)
+        others = sum(_group(other) != LAST for other in everything)
         _wait_until(lambda: done.exists() and done.stat().st_size >= others)
-    elif group not in (CITY, UNITS):
-        if any(_group(other) == CITY for other in all_items):
-            _wait_until(over.exists)
-        turn = _turn(alone=item.get_closest_marker("alone") is not None)
-    with turn:
-        result = yield
+    elif group == EXTRANET and any(map(_whole, everything)):
+        _wait_until(whole.exists)
+    elif group not in (CITY, UNITS) and any(_group(other) == CITY for other in everything):
+        _wait_until(city.exists)
+    result = yield
     with done.open("a") as file:
         file.write(".")
-    if group == CITY and (nextitem is None or _group(nextitem) != CITY):
-        over.touch()
+    if group == CITY and not (nextitem and _whole(nextitem)):
+        whole.touch()
+    if group == CITY and not (nextitem and _group(nextitem) == CITY):
+        city.touch()
     return result
 
 
@@ -149,18 +162,6 @@ def _wait_until(true: Callable[[], bool]) -> None:
     while not true():
         assert time.monotonic() < end, f"not within {PATIENCE_SECONDS:.0f} s"
         time.sleep(0.5)
-
-
-@contextlib.contextmanager
-def _turn(alone: bool) -> Iterator[None]:
-    """Beside tests of other processes; or `alone`, when theirs have ended and none begins."""
-    shared = Path(os.environ[SHARED])
-    with (shared / "door").open("w") as door, (shared / "room").open("w") as room:
-        fcntl.flock(door, fcntl.LOCK_EX)
-        fcntl.flock(room, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
-        if not alone:
-            fcntl.flock(door, fcntl.LOCK_UN)
-        yield
 
 
 def once(name: str, act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
