@@ -2,7 +2,8 @@
 
 import pulumi
 
-from infra.program import main, settled
+from infra.program import main, quiet, settled
 
+quiet()
 main()
 pulumi.run(settled)

@@ -22,7 +22,7 @@ from gaoling.cloud import locks, states
 from gaoling.cloud.events import Change, EventLog, Progress
 from gaoling.cloud.home import SYNC_SECRET, Home, cloud_of, stack_config, write_config
 from gaoling.cloud.settle import Marks
-from gaoling.cloud.stacks import PLATFORM, ROOT, Stack
+from gaoling.cloud.stacks import PLATFORM, QUIET, ROOT, Stack
 
 Operation = Literal["preview", "up", "refresh", "destroy"]
 # Operations at once in a stack. The provider sleeps 5 s before it first looks at a network, subnet,
@@ -101,7 +101,8 @@ class Runner:
         clouds = sorted({cloud_of(self.city, s.region) for s in wanted})
         self.home.write_access(self.city, clouds)
         # the event log, which the Automation API reads too, is a flag of "debug commands"
-        self._environment = self.home.environment() | {"PULUMI_DEBUG_COMMANDS": "true"}
+        ours = {"PULUMI_DEBUG_COMMANDS": "true", QUIET: "1"}
+        self._environment = self.home.environment() | ours
         if folder := self.home.local:
             for stack in wanted:
                 states.check(folder, stack.name, self.home.good)

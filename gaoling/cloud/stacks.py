@@ -16,6 +16,7 @@ STACKS = ROOT / "infra" / "stacks"
 PLATFORM = "platform"
 LANDING_ZONE = "gaoling:cloud:LandingZone"
 ROLE = "openstack:identity/roleAssignment:RoleAssignment"
+QUIET = "GAOLING_PULUMI_QUIET"  # a variable: set where nobody sees the debug messages of a program
 
 
 @dataclass(frozen=True)

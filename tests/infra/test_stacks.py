@@ -14,7 +14,7 @@ import pytest
 
 from gaoling.city import read_city
 from gaoling.cloud.demand import demands
-from infra.program import settled
+from infra.program import quiet, settled
 from tests.infra.recorder import ROOT, Recorder, platform, shard
 
 CITY = read_city(ROOT / "inventories/lab")
@@ -272,6 +272,16 @@ def test_nothing_registers_a_transform_or_a_hook():
     found = {str(path) for path in (ROOT / "infra").rglob("*.py")
              if re.search(words, path.read_text())}  # fmt: skip
     assert found == set()
+
+
+@pytest.mark.parametrize("said", ["", "1"])
+def test_debug_messages_are_kept_back_where_the_run_says_so_and_only_there(monkeypatch, said):
+    monkeypatch.setenv("GAOLING_PULUMI_QUIET", said)
+    sent = []
+    monkeypatch.setattr("pulumi.log.debug", sent.append)
+    quiet()
+    pulumi.log.debug("registering resource")
+    assert sent == ([] if said else ["registering resource"])
 
 
 def test_settled_waits_for_what_is_under_way_what_that_begins_and_what_fails():
