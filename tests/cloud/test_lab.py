@@ -197,4 +197,5 @@ def test_destroy_of_a_scratch_stack_leaves_nothing(up, tmp_path):
     listed = json.loads(gaoling("preview", "--json", *wanted, city=city).stdout)
     assert not [r for r in listed if r["changes"]]
     gaoling("destroy", "--yes", *wanted, city=city)
-    assert everything() == before
+    after = everything()
+    assert (after - before, before - after) == (set(), set())
