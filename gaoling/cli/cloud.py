@@ -13,7 +13,7 @@ from gaoling.cli import cloud_adoption, cloud_bill, cloud_drift, cloud_import, c
 from gaoling.cli import cloud_flow as flow
 
 if TYPE_CHECKING:
-    from gaoling.cloud.run import Extra, Runner
+    from gaoling.cloud.run import Extra, Outcome, Runner
     from gaoling.cloud.stacks import Stack
 
 app = typer.Typer(no_args_is_help=True, help="The cloud as the register says (Pulumi stacks).")
@@ -188,7 +188,9 @@ def up(
         if not flow.agree("up", planned, yes, as_json):
             return
         run, idle = flow.due(planned, fresh)
+        projects = _losing(runner, planned)
         found = flow.go(runner, "up", run, reason, as_json, idle, extra)
+        _sweep(runner, projects)
     if all(o.ok for o in found) and not (region or stack or department):
         guard.remember(runner.city, memory)
     flow.end(found)
@@ -209,8 +211,9 @@ def _as_reviewed(
     def extra(stack: Stack) -> list[str]:
         return ["--plan", str(plans.path_of(plan, stack))]
 
-    run = [o.stack for o in planned]
+    run, projects = [o.stack for o in planned], _losing(runner, planned)
     found = flow.go(runner, "up", run, reason, as_json, extra=extra)
+    _sweep(runner, projects)
     if any(plans.refused(o) for o in found):
         flow.say(f"{plan}: is not what would be done now: review it again")
     flow.end(found)
@@ -296,29 +299,43 @@ def _destroy(
     department: list[str] | None,
     extra: Extra,
 ) -> None:
-    from gaoling.cloud import sweep
-    from gaoling.cloud.home import cloud_of
-
     planned = flow.allowed(runner, wanted, "destroy", allow, reason, extra)
     if not flow.agree("destroy", planned, yes, as_json):
         return
     projects = _projects(runner, wanted, department)
     found = flow.go(runner, "destroy", [o.stack for o in planned], reason, as_json, extra=extra)
-    if all(o.ok for o in found) and projects:
-        clouds = {cloud_of(runner.city, r) for r in runner.city.region}
-        for line in sweep.sweep(runner.home.clouds, sorted(clouds), projects):
-            flow.say(f"removed with it: {line}")
+    _sweep(runner, projects)
     flow.end(found)
 
 
+def _losing(runner: Runner, planned: list[Outcome]) -> set[str]:
+    """Return the ids of the projects of stacks that lose one; those that stay are left alone."""
+    from gaoling.cloud.importing import PROJECT
+
+    losing = [o.stack for o in planned
+              if any(c.destructive and c.type == PROJECT for c in o.changes)]  # fmt: skip
+    return _projects(runner, losing, None)
+
+
+def _sweep(runner: Runner, projects: set[str]) -> None:
+    """Remove what these projects left behind, as far as they are gone."""
+    from gaoling.cloud import sweep
+    from gaoling.cloud.home import cloud_of
+
+    if projects:
+        clouds = {cloud_of(runner.city, r) for r in runner.city.region}
+        for line in sweep.sweep(runner.home.clouds, sorted(clouds), projects):
+            flow.say(f"removed with it: {line}")
+
+
 def _projects(runner: Runner, wanted: list[Stack], department: list[str] | None) -> set[str]:
-    """Return the ids of the projects of what goes."""
-    systems = {s.id for s in runner.city.systems if not department or s.department in department}
+    """Return the ids of the projects of what goes: of systems whose row is gone too."""
+    systems = {s.id for s in runner.city.systems if s.department in (department or ())}
     found: set[str] = set()
     for one in wanted:
         if one.part != "platform":
             held = json.loads(runner.outputs(one.name)).get("projects", {})
-            found.update(project for system, project in held.items() if system in systems)
+            found.update(p for system, p in held.items() if not department or system in systems)
     return found
 
 

@@ -193,6 +193,9 @@ class SmallCity:
                     for port in self.api.network.ports(device_id=identity):
                         self.api.network.remove_interface_from_router(identity, port_id=port.id)
                     self.api.network.delete_router(identity)
+            for group in self.api.compute.server_groups(all_projects=True):
+                if group.project_id == project:
+                    self.api.compute.delete_server_group(group)
             for port in self.api.network.ports(project_id=project):  # bound to a server or not
                 if not (port.device_owner or "").startswith("network:"):
                     self.api.network.delete_port(port)

@@ -171,6 +171,8 @@ def remove(cloud, project):
     for server in list(mine.compute.servers()):
         mine.compute.delete_server(server)
     until(lambda: not list(mine.compute.servers()))
+    for group in list(mine.compute.server_groups()):
+        mine.compute.delete_server_group(group)
     for volume in list(mine.block_storage.volumes()):
         until(lambda v=volume: mine.block_storage.get_volume(v.id).status in ("available", "error"))
         mine.block_storage.delete_volume(volume)

@@ -86,8 +86,14 @@ def test_what_is_named_with_a_reason_goes_and_the_journal_keeps_why(city):
     named = [word for urn in urns(city) for word in ("--allow-delete", urn)]
     gone = urns(city)
     city.containers().delete_object("record", container=f"{SYSTEM}-objects")  # by whoever owns it
-    city.run("up", "--yes", *named, "--reason", "moved to the province")
+    (project,) = city.projects()
+    said = city.run("up", "--yes", *named, "--reason", "moved to the province")
     assert city.there() == []
+    # Neutron's own: Pulumi knows nothing of it, and the project that it was of is gone
+    assert f"removed with it: primary: security group default of {project}\n" in said
+    # asked for by its project, Neutron would make it anew
+    left = [g.id for g in city.api.network.security_groups() if g.project_id == project]
+    assert left == []
     lines = (city.state / "journal/cloud.jsonl").read_text().splitlines()
     last = json.loads(lines[-1])
     assert (sorted(last["gone"]), last["reason"]) == (gone, "moved to the province")
