@@ -118,9 +118,10 @@ def _group(item: pytest.Item) -> str:
         return LAST
     if item.get_closest_marker("small_city"):
         return item.path.stem
-    return {frozenset(): UNITS, frozenset({"extranet"}): EXTRANET}.get(
-        frozenset(_needs(item)), CITY
-    )
+    needs = _needs(item)
+    if not needs:
+        return UNITS
+    return EXTRANET if needs == {"extranet"} else CITY
 
 
 def _together(config: pytest.Config) -> bool:
@@ -142,11 +143,11 @@ def pytest_runtest_protocol(
     group, everything = _group(item), item.session.items
     if group == LAST:
         others = sum(_group(other) != LAST for other in everything)
-        _wait_until(lambda: done.exists() and done.stat().st_size >= others)
+        _wait_until("all others over", lambda: done.exists() and done.stat().st_size >= others)
     elif group == EXTRANET and any(map(_whole, everything)):
-        _wait_until(whole.exists)
+        _wait_until(WHOLE_OVER, whole.exists)
     elif group not in (CITY, UNITS) and any(_group(other) == CITY for other in everything):
-        _wait_until(city.exists)
+        _wait_until(CITY_OVER, city.exists)
     result = yield
     with done.open("a") as file:
         file.write(".")
@@ -157,10 +158,10 @@ def pytest_runtest_protocol(
     return result
 
 
-def _wait_until(true: Callable[[], bool]) -> None:
+def _wait_until(what: str, true: Callable[[], bool]) -> None:
     end = time.monotonic() + PATIENCE_SECONDS
     while not true():
-        assert time.monotonic() < end, f"not within {PATIENCE_SECONDS:.0f} s"
+        assert time.monotonic() < end, f"{what}: not within {PATIENCE_SECONDS:.0f} s"
         time.sleep(0.5)
 
 
@@ -326,6 +327,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         tell(f"lab: logs kept in {keep_logs()}")
     if not json.loads(before.read_text())["running"]:
         timed(tell, "lab down", "lab", "down")
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Show what a test failed of that passed when it was run again: it may be no accident."""
+    for report in terminalreporter.stats.get("rerun", []):
+        terminalreporter.write_sep("=", f"run again: {report.nodeid}")
+        terminalreporter.write_line(report.longreprtext)
 
 
 @pytest.fixture(autouse=True)

@@ -190,7 +190,7 @@ def up(
         run, idle = flow.due(planned, fresh)
         projects = _losing(runner, planned)
         found = flow.go(runner, "up", run, reason, as_json, idle, extra)
-        _sweep(runner, projects)
+        _sweep(runner, found, projects)
     if all(o.ok for o in found) and not (region or stack or department):
         guard.remember(runner.city, memory)
     flow.end(found)
@@ -213,7 +213,7 @@ def _as_reviewed(
 
     run, projects = [o.stack for o in planned], _losing(runner, planned)
     found = flow.go(runner, "up", run, reason, as_json, extra=extra)
-    _sweep(runner, projects)
+    _sweep(runner, found, projects)
     if any(plans.refused(o) for o in found):
         flow.say(f"{plan}: is not what would be done now: review it again")
     flow.end(found)
@@ -304,7 +304,7 @@ def _destroy(
         return
     projects = _projects(runner, wanted, department)
     found = flow.go(runner, "destroy", [o.stack for o in planned], reason, as_json, extra=extra)
-    _sweep(runner, projects)
+    _sweep(runner, found, projects)
     flow.end(found)
 
 
@@ -317,12 +317,15 @@ def _losing(runner: Runner, planned: list[Outcome]) -> set[str]:
     return _projects(runner, losing, None)
 
 
-def _sweep(runner: Runner, projects: set[str]) -> None:
-    """Remove what these projects left behind, as far as they are gone."""
+def _sweep(runner: Runner, found: list[Outcome], projects: set[str]) -> None:
+    """Remove what these projects left behind, as far as they are gone; after a run that is whole.
+
+    One that failed has its own word to say, and may have failed because the services are away.
+    """
     from gaoling.cloud import sweep
     from gaoling.cloud.home import cloud_of
 
-    if projects:
+    if projects and all(o.ok for o in found):
         clouds = {cloud_of(runner.city, r) for r in runner.city.region}
         for line in sweep.sweep(runner.home.clouds, sorted(clouds), projects):
             flow.say(f"removed with it: {line}")

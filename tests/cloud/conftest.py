@@ -32,3 +32,11 @@ def stand_in(tmp_path, clouds, monkeypatch):
     monkeypatch.setenv("OS_PASSWORD", "of another cloud")
     monkeypatch.setattr("gaoling.cloud.access.projects", lambda cloud, path: {})
     return tmp_path
+
+
+@pytest.fixture
+def full(bench):
+    """All of the module's small city is in the cloud."""
+    bench.write()
+    bench.up()
+    return bench

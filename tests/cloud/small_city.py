@@ -15,6 +15,8 @@ import subprocess
 import time
 import urllib.request
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from gaoling.cli import context
@@ -100,14 +102,6 @@ class SmallCity:
             [GAOLING, "cloud", *arguments, "--stack", self.stack], env=self.env, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
-
-    def close(self) -> None:
-        """Take all of it out of the cloud. Raises AssertionError when something is left."""
-        self.proxy.faults.clear()
-        self.run("destroy", "--yes")
-        left = self.there()
-        self.proxy.close()
-        assert left == []
 
     def run(self, *arguments: str, code: int = 0) -> str:
         process = self.start(*arguments)
@@ -211,6 +205,19 @@ class SmallCity:
                 if kind == "group":
                     self.api.network.delete_security_group(identity)
             self.api.identity.delete_project(project)
+
+
+@contextmanager
+def small_city(folder: Path, name: str, place: int = 3) -> Iterator[SmallCity]:
+    """Give a city of which nothing is in the cloud at first, nor afterwards."""
+    made = SmallCity(folder, name, place)
+    made.purge()
+    yield made
+    made.proxy.faults.clear()
+    made.purge()
+    left = made.there()
+    made.proxy.close()
+    assert left == []
 
 
 def kill(process):

@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 
-from tests.cloud.small_city import SYSTEM, WHOLE, SmallCity, kill, until
+from tests.cloud.small_city import SYSTEM, WHOLE, kill, small_city, until
 
 pytestmark = [
     pytest.mark.cloud,
@@ -24,18 +24,11 @@ WHOLE_LEAN = {kind: n for kind, n in WHOLE.items() if kind not in ("server", "po
 @pytest.fixture(scope="module")
 def bench(landing_zones, tmp_path_factory):
     """Nothing of the city is in the cloud at first, nor after the last test."""
-    made = SmallCity(tmp_path_factory.mktemp("between"), "between", place=4)
-    made.purge()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def full(bench):
-    """All of the city is in the cloud."""
-    bench.write()
-    bench.up()
-    return bench
+    with small_city(tmp_path_factory.mktemp("between"), "between", place=4) as made:
+        yield made
+        made.proxy.faults.clear()
+        made.run("destroy", "--yes")
+        assert made.there() == []
 
 
 def test_what_a_killed_run_was_making_is_found_and_not_made_twice(bench):

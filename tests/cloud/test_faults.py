@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import pytest
 import yaml
 
-from tests.cloud.small_city import NEUTRON, SYSTEM, SmallCity, until
+from tests.cloud.small_city import NEUTRON, SYSTEM, small_city, until
 
 pytestmark = [
     pytest.mark.cloud,
@@ -21,22 +21,8 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def bench(landing_zones, tmp_path_factory):
     """Nothing of the city is in the cloud at first, nor after the last test."""
-    made = SmallCity(tmp_path_factory.mktemp("faults"), "faults")
-    made.purge()
-    yield made
-    made.proxy.faults.clear()
-    made.purge()
-    left = made.there()
-    made.proxy.close()
-    assert left == []
-
-
-@pytest.fixture
-def full(bench):
-    """All of the city is in the cloud."""
-    bench.write()
-    bench.up()
-    return bench
+    with small_city(tmp_path_factory.mktemp("faults"), "faults") as made:
+        yield made
 
 
 def test_a_service_that_answers_badly_is_named_and_the_next_run_goes_on(bench):

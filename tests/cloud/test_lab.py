@@ -146,10 +146,9 @@ def everything():
     """Return the ids of all that both regions hold, but for what is a small city's."""
     # small cities come and go meanwhile: theirs are looked for before and after
     found, projects = set(), cloud("primary").identity.projects()
-    others, routers = {p.id for p in projects if p.name.startswith(SMALL)}, set()
+    others, later = {p.id for p in projects if p.name.startswith(SMALL)}, set()
     for region in ("primary", "dr"):
         api = cloud(region)
-        routers |= {(row.id, row.project_id) for row in api.network.routers()}
         parts = {
             "network": api.network.networks(),
             "subnet": api.network.subnets(),
@@ -163,9 +162,11 @@ def everything():
         for kind, rows in parts.items():
             found |= {(region, kind, row.id, row.project_id, getattr(row, "device_id", ""))
                       for row in rows}  # fmt: skip
-        routers |= {(row.id, row.project_id) for row in api.network.routers()}
+        # one that came after the routers were listed may have ports in what was listed after them
+        later |= {(row.id, row.project_id) for row in api.network.routers()}
     projects = list(cloud("primary").identity.projects())
     others |= {p.id for p in projects if p.name.startswith(SMALL)}
+    routers = later | {row[2:4] for row in found if row[1] == "router"}
     theirs = {router for router, project in routers if project in others}
     found = {row[:3] for row in found if row[3] not in others and row[4] not in theirs}
     return found | {("all", "project", p.id) for p in projects if p.id not in others}

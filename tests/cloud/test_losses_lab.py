@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.cloud.small_city import SYSTEM, WHOLE, SmallCity
+from tests.cloud.small_city import SYSTEM, WHOLE, small_city
 
 pytestmark = [
     pytest.mark.cloud,
@@ -21,17 +21,12 @@ HOLDING = ("Container", "Project", "Volume")
 
 @pytest.fixture(scope="module")
 def city(landing_zones, tmp_path_factory):
-    made = SmallCity(tmp_path_factory.mktemp("keep"), "keep", place=5)
-    made.purge()
-    made.write()
-    made.up()
-    made.whole()
-    made.containers().upload_object(f"{SYSTEM}-objects", "record", data="甲")
-    yield made
-    made.purge()
-    left = made.there()
-    made.proxy.close()
-    assert left == []
+    with small_city(tmp_path_factory.mktemp("keep"), "keep", place=5) as made:
+        made.write()
+        made.up()
+        made.whole()
+        made.containers().upload_object(f"{SYSTEM}-objects", "record", data="甲")
+        yield made
 
 
 def data(city):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cloud.small_city import NEUTRON, SYSTEM, SmallCity, answers, stop_neutron, until
+from tests.cloud.small_city import NEUTRON, SYSTEM, answers, small_city, stop_neutron, until
 
 pytestmark = [pytest.mark.cloud, pytest.mark.pulumi, pytest.mark.timeout(900)]
 
@@ -12,13 +12,8 @@ pytestmark = [pytest.mark.cloud, pytest.mark.pulumi, pytest.mark.timeout(900)]
 @pytest.fixture
 def bench(landing_zones, tmp_path):
     """Nothing of the city is in the cloud at first, nor after the test."""
-    made = SmallCity(tmp_path, "faults")
-    made.purge()
-    yield made
-    made.purge()
-    left = made.there()
-    made.proxy.close()
-    assert left == []
+    with small_city(tmp_path, "faults") as made:
+        yield made
 
 
 def test_a_service_that_dies_in_the_middle_is_said_and_a_rerun_completes(bench):
