@@ -166,13 +166,21 @@ def _wait_until(what: str, true: Callable[[], bool]) -> None:
 
 
 def once(name: str, act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Return what `act` returns, done by the first process of a run that asks for it."""
+    """Return what `act` returns, done by the first process of a run that asks for it.
+
+    What failed is not tried again: all who ask for it are told why.
+    """
     base = Path(os.environ[SHARED])
     with (base / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        done = base / f"{name}.json"
+        done, failed = base / f"{name}.json", base / f"{name}.failed"
+        assert not failed.exists(), failed.read_text()
         if not done.exists():
-            done.write_text(json.dumps(act()))
+            try:
+                done.write_text(json.dumps(act()))
+            except Exception as error:
+                failed.write_text(f"{name} failed before: {error}")
+                raise
         return dict(json.loads(done.read_text()))
 
 

@@ -45,6 +45,8 @@ def configuration(cloud: Cloud, region: Region, database: Section) -> str:
                 "rootwrap_config": "/nonexistent",
                 "report_interval": 5,
                 "service_down_time": 30,
+                # the scheduler may not listen yet when the first of these is sent: 60 s to the next
+                "backend_stats_polling_interval": 10,
                 **QUOTA,
             },
             "files": {

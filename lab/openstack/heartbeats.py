@@ -132,13 +132,17 @@ def compute_alive(cloud: Cloud, region: Region) -> Ready:
 
 
 def volumes_alive(cloud: Cloud, region: Region) -> Ready:
-    """Return a probe of Cinder: scheduler, volume and backup report."""
+    """Return a probe of Cinder: all three report, and the scheduler knows where volumes can go."""
     wanted = ["cinder-scheduler", "cinder-volume", "cinder-backup"]
 
     def question() -> str | None:
         projects = get(cloud, f"{cloud.keystone_url}/projects?name=admin")["projects"]
-        url = f"{region.url('cinder')}/v3/{projects[0]['id']}/os-services"
-        records = {s["binary"]: s for s in get(cloud, url)["services"]}
-        return _fresh(cloud, f"cinder-{region.name}", records, wanted)
+        base = f"{region.url('cinder')}/v3/{projects[0]['id']}"
+        records = {s["binary"]: s for s in get(cloud, f"{base}/os-services")["services"]}
+        if reason := _fresh(cloud, f"cinder-{region.name}", records, wanted):
+            return reason
+        if not get(cloud, f"{base}/scheduler-stats/get_pools")["pools"]:
+            return "the scheduler has not heard of a backend yet"
+        return None
 
     return _asks(question)
