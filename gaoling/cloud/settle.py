@@ -125,6 +125,8 @@ def settle(
     ids = {r["id"] for r in resources if r.get("id")}
     frames = {r["urn"]: r for r in components}
     added: list[Resource] = []
+    # all requests under way had the same sender, which is dead: one wait does for all of them
+    patient = time.monotonic() + (SETTLE_SECONDS if young else 0.0)
     for create in creates:
         urn, kind = create["urn"], create["type"]
         if urn in held and held[urn].get("inputs") == create.get("inputs"):
@@ -134,7 +136,7 @@ def settle(
         if _holds(create.get("inputs") or {}, UNKNOWN):
             result.waiting.append(urn)
             continue
-        found = _look(create, _entry_of(create, held, frames), connection, ids, young)
+        found = _look(create, _entry_of(create, held, frames), connection, ids, patient)
         if found is None:
             result.absent.append(urn)
             continue
@@ -161,8 +163,9 @@ def _look(
     entry: str,
     connection: Callable[[str], Any],
     ids: Collection[str],
-    young: bool,
+    patient: float,
 ) -> Found | None:
+    """Return what a create has made; `patient` is when (monotonic, s) nothing more can appear."""
     urn, kind = create["urn"], create["type"]
     finder = FINDERS.get(kind)
     if finder is None:
@@ -179,7 +182,6 @@ def _look(
     from keystoneauth1.exceptions import Unauthorized
 
     cloud = connection(entry)
-    patient = time.monotonic() + (SETTLE_SECONDS if young else 0.0)
     ready = time.monotonic() + READY_SECONDS
     while True:
         try:

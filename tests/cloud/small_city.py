@@ -16,7 +16,7 @@ import time
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gaoling.cli import context
@@ -235,7 +235,8 @@ def kill(process):
         wanted.append(one)
         queue += parents.get(one, [])
     for pid in wanted:
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it ended by itself when its parent did
+            os.kill(pid, signal.SIGKILL)
     process.communicate()
 
 

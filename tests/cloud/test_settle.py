@@ -10,7 +10,7 @@ import pytest
 
 from gaoling.cloud import faults, locks, states
 from gaoling.cloud.events import Progress
-from gaoling.cloud.settle import UNKNOWN, Marks, Unsettled, failed, pending, settle
+from gaoling.cloud.settle import SETTLE_SECONDS, UNKNOWN, Marks, Unsettled, failed, pending, settle
 
 STACK = "urn:pulumi:s::gaoling::"
 PROVIDER = f"{STACK}gaoling:cloud:LandingZone$pulumi:providers:openstack::health"
@@ -67,6 +67,21 @@ def test_what_is_not_there_is_left_to_be_made():
     result = settle(held, pending(held), cloud())
     assert (result.adopted, result.absent) == ([], [NETWORK])
     assert len(held["deployment"]["resources"]) == 2
+
+
+def test_the_cloud_that_may_still_be_at_work_is_waited_for_once_and_not_for_each(monkeypatch):
+    """All that was under way had one sender, and it is dead."""
+    now = [1000.0]
+    clock = SimpleNamespace(
+        monotonic=lambda: now[0], sleep=lambda s: now.__setitem__(0, now[0] + s)
+    )
+    monkeypatch.setattr("gaoling.cloud.settle.time", clock)
+    many = [create(urn=f"{NETWORK}-{n}") for n in range(7)]
+    assert len(settle(deployment(), many, cloud(), young=True).absent) == 7
+    assert now[0] - 1000.0 == SETTLE_SECONDS
+    now[0] = 1000.0
+    assert len(settle(deployment(), many, cloud(), young=False).absent) == 7
+    assert now[0] == 1000.0
 
 
 def test_what_is_in_the_state_already_is_not_taken_twice():
