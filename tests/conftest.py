@@ -5,9 +5,10 @@ selected tests are started together, before the first of them, and stopped after
 
 Several processes can share the work (`make test`: pytest-xdist, `-n 4`). One has the tests on the
 lab's own city, those that need all of it first; another those without the lab meanwhile. When
-nobody needs the extranet beside the cloud any more, its own tests begin; when the city's are over,
-the tests that make small cities of their own in the cloud (`small_city`, a group a module) follow
-side by side: they wait more than they work. What is done once a run, the first to need it does.
+nobody needs the extranet beside the cloud any more, its own tests begin, and with them what would
+only have made the first steps slower (`after_whole`); when the city's are over, the tests that make
+something of their own in the cloud (`after_city`, a group a module or a name) follow side by side:
+they wait more than they work. What is done once a run, the first to need it does.
 """
 
 from __future__ import annotations
@@ -49,8 +50,8 @@ WHOLE_OVER, CITY_OVER = "whole is over", "city is over"
 SAID = "said"  # a file in it: what the others had to say
 GROUPS = "groups.json"  # a file in it: test -> group
 DONE = "done"  # a file in it: a byte for each test that has ended
-# groups; a small city's is named after its module
-CITY, UNITS, EXTRANET, LAST = "city", "units", "extranet", "last"
+# groups; after the city they are named by their mark or module
+CITY, UNITS, BESIDE, LAST = "city", "units", "beside", "last"
 PATIENCE_SECONDS = 3000.0
 BACK = 10  # the niceness of what nobody waits for
 
@@ -71,8 +72,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.flaky(reruns=1, reruns_delay=10))
     # alone, a process begins with what needs no lab; of several, the first has the city at once
     first = [CITY, UNITS] if _together(config) else [UNITS, CITY]
-    turn = {first[0]: 0, first[1]: 1, EXTRANET: 2, LAST: 4}
-    items.sort(key=lambda item: (turn.get(_group(item), 3), not _whole(item)))
+    turn = {first[0]: 0, first[1]: 1, BESIDE: 2, LAST: 4}
+    items.sort(key=lambda item: (turn.get(_group(item), 3), not _whole(item), not _needs(item)))
     if _together(config):
         fresh = Path(os.environ[SHARED]) / f"{GROUPS}.{os.getpid()}"
         fresh.write_text(json.dumps({item.nodeid: _group(item) for item in items}))
@@ -117,12 +118,12 @@ def _group(item: pytest.Item) -> str:
     """Return who a test runs with: those without the lab, those on its city, its module's."""
     if item.get_closest_marker("last"):
         return LAST
-    if item.get_closest_marker("small_city"):
-        return item.path.stem
+    if mark := item.get_closest_marker("after_city"):
+        return str(mark.args[0]) if mark.args else item.path.stem
     needs = _needs(item)
-    if not needs:
-        return UNITS
-    return EXTRANET if needs == {"extranet"} else CITY
+    if needs == {"extranet"} or item.get_closest_marker("after_whole"):
+        return BESIDE
+    return CITY if needs else UNITS
 
 
 def _together(config: pytest.Config) -> bool:
@@ -147,7 +148,7 @@ def pytest_runtest_protocol(
     if group == LAST:
         others = sum(_group(other) != LAST for other in everything)
         _wait_until("all others over", lambda: done.exists() and done.stat().st_size >= others)
-    elif group == EXTRANET and any(map(_whole, everything)):
+    elif group == BESIDE and any(map(_whole, everything)):
         _wait_until(WHOLE_OVER, whole.exists)
     elif group not in (CITY, UNITS) and any(_group(other) == CITY for other in everything):
         _wait_until(CITY_OVER, city.exists)
@@ -349,7 +350,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 @pytest.fixture(autouse=True)
 def _lab_for_marked_tests(request: pytest.FixtureRequest) -> None:
-    if _group(request.node) not in (UNITS, LAST):
+    if _needs(request.node):
         request.getfixturevalue("lab")
 
 

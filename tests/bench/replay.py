@@ -278,7 +278,7 @@ def remove(clouds: Path, regions: Iterable[str], prefix: str) -> None:
             for router in c.network.routers(project_id=project):
                 c.network.update_router(router, external_gateway_info=None)
                 for port in c.network.ports(device_id=router.id):
-                    c.network.remove_interface_from_router(router, port_id=port.id)
+                    c.network.remove_interface_from_router(router, port=port.id)
                 c.network.delete_router(router)
             for port in c.network.ports(project_id=project):
                 if not (port.device_owner or "").startswith("network:"):

@@ -14,7 +14,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -154,7 +154,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         if self.command != "HEAD" and code not in (204, 304):
-            self.wfile.write(content)
+            with suppress(ConnectionError):  # who was kept waiting may have been killed meanwhile
+                self.wfile.write(content)
 
     def log_message(self, *_: object) -> None:
         """Say nothing: the test looks at `requests`."""

@@ -13,7 +13,7 @@ from tests.cloud.small_city import SYSTEM, WHOLE, kill, small_city, until
 pytestmark = [
     pytest.mark.cloud,
     pytest.mark.pulumi,
-    pytest.mark.small_city,
+    pytest.mark.after_city,
     pytest.mark.timeout(900),
 ]
 
@@ -57,7 +57,7 @@ def test_a_network_that_was_deleted_by_hand_comes_back(full):
     ((_, _, router),) = [one for one in bench.there() if one[0] == "router"]
     for port in list(network.ports(device_id=router)):
         if port.device_owner != "network:router_gateway":
-            network.remove_interface_from_router(router, port_id=port.id)
+            network.remove_interface_from_router(router, port=port.id)
     ((_, _, gone),) = [one for one in bench.there() if one[0] == "network"]
     for port in network.ports(network_id=gone):
         if not port.device_owner.startswith("network:"):  # DHCP's go with the network

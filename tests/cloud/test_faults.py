@@ -13,7 +13,7 @@ from tests.cloud.small_city import NEUTRON, SYSTEM, small_city, until
 pytestmark = [
     pytest.mark.cloud,
     pytest.mark.pulumi,
-    pytest.mark.small_city,
+    pytest.mark.after_city,
     pytest.mark.timeout(900),
 ]
 

@@ -24,7 +24,7 @@ from infra.components.servers import ANSWER
 pytestmark = [
     pytest.mark.cloud,
     pytest.mark.pulumi,
-    pytest.mark.small_city,
+    pytest.mark.after_city,
     pytest.mark.timeout(900),
 ]
 
@@ -120,7 +120,7 @@ def make(mine, cloud, city):
         ],
     })  # fmt: skip
     for subnet in (v4, v6):
-        mine.network.add_interface_to_router(router, subnet_id=subnet.id)
+        mine.network.add_interface_to_router(router, subnet=subnet.id)
     group = mine.network.create_security_group(name=SYSTEM)
     service = mine.network.create_security_group_rule(
         security_group_id=group.id, direction="ingress", ether_type="IPv4", protocol="tcp",
@@ -144,7 +144,7 @@ def make(mine, cloud, city):
     )  # fmt: skip
     until(lambda: mine.compute.get_server(server.id).status == "ACTIVE")
     until(lambda: mine.block_storage.get_volume(volume.id).status == "available")
-    mine.compute.create_volume_attachment(server, volume_id=volume.id)
+    mine.compute.create_volume_attachment(server, volume=volume)
     until(lambda: mine.block_storage.get_volume(volume.id).status == "in-use")
     mine.object_store.create_container(name=f"{SYSTEM}-objects")
     interfaces = [p.id for p in mine.network.ports(device_id=router.id)
@@ -179,7 +179,7 @@ def remove(cloud, project):
     for router in list(mine.network.routers(project_id=project.id)):
         for port in list(mine.network.ports(device_id=router.id)):
             if port.device_owner == "network:router_interface":
-                mine.network.remove_interface_from_router(router, port_id=port.id)
+                mine.network.remove_interface_from_router(router, port=port.id)
         mine.network.delete_router(router)
     for port in list(mine.network.ports(project_id=project.id)):
         if port.device_owner != "network:dhcp":

@@ -187,7 +187,7 @@ def scratch_city(tmp_path):
     return city
 
 
-@pytest.mark.small_city
+@pytest.mark.after_city("dr")
 def test_destroy_of_a_scratch_stack_leaves_nothing(up, tmp_path):
     city = scratch_city(tmp_path)
     wanted = ["--stack", "scratch-primary-0", "--stack", "scratch-dr-0"]

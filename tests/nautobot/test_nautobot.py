@@ -12,7 +12,7 @@ from gaoling.city.nautobot import Exporter, NautobotError, connect, sheets
 from gaoling.cli.main import app
 
 LAB = Path(__file__).parents[2] / "inventories" / "lab"
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.after_whole, pytest.mark.timeout(1800)]
 
 
 def small() -> City:

@@ -149,9 +149,9 @@ class Site:
             subnet = net.create_subnet(
                 network_id=self.network.id, ip_version=version, cidr=cidr, **more
             )
-            net.add_interface_to_router(self.router, subnet_id=subnet.id)
+            net.add_interface_to_router(self.router, subnet=subnet.id)
             self.made.append(
-                lambda s=subnet: net.remove_interface_from_router(self.router, subnet_id=s.id)
+                lambda s=subnet: net.remove_interface_from_router(self.router, subnet=s.id)
             )
         self.group = net.create_security_group(name=self.name)
         self.made.append(lambda: net.delete_security_group(self.group))
@@ -222,7 +222,10 @@ def _flavor(c: Any) -> Any:
     return found or c.compute.create_flavor(name="gl-test", vcpus=1, ram=64, disk=1)
 
 
-@pytest.fixture(scope="session", params=["primary", "dr"])
+@pytest.fixture(
+    scope="session",
+    params=["primary", pytest.param("dr", marks=pytest.mark.after_city("dr"))],
+)
 def site(request: pytest.FixtureRequest, connect: Callable[[str], Any]) -> Iterator[Site]:
     """Return a site with a running server, in each region in turn."""
     connection = connect(request.param)

@@ -80,7 +80,7 @@ def test_a_volume_is_attached_and_backed_up(site):
     volume = c.block_storage.create_volume(name="gl-test", size=1)
     try:
         c.block_storage.wait_for_status(volume, "available", interval=0.5, wait=60)
-        c.compute.create_volume_attachment(site.server, volume_id=volume.id)
+        c.compute.create_volume_attachment(site.server, volume=volume)
         c.block_storage.wait_for_status(volume, "in-use", interval=0.5, wait=60)
         guest = part.cloud().data / site.border.region / "guests" / site.server.id
         seen = list((guest / "volumes").iterdir())
