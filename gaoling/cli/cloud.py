@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gaoling.cli import cloud_adoption, cloud_bill, cloud_drift, cloud_import, cloud_policy, context
+from gaoling.cli import cloud_adoption, cloud_bill, cloud_drift, cloud_import, cloud_policy
 from gaoling.cli import cloud_flow as flow
 
 if TYPE_CHECKING:
@@ -65,10 +65,9 @@ def stacks(
     """
     from gaoling.cloud.home import commit_stacks
 
-    home = flow.home()
-    found = flow.select(region, None)
+    city, home, found = flow.select(region, None)
     if write:
-        for path in commit_stacks(context.city(quiet=True), found):
+        for path in commit_stacks(city, found):
             flow.say(f"written: {path}")
     if as_json:
         rows = [
@@ -181,7 +180,7 @@ def up(
         return
     extra = flow.targets(runner, department, held=False)
     # of a stack that is new nothing can be lost, and with --yes nobody looks at its preview
-    fresh = [s for s in wanted if yes and not runner.resources(s.name)]
+    fresh = [s for s in wanted if yes and not runner.holds(s.name)]
     known = [s for s in wanted if s not in fresh]
     with runner.locking():
         planned = flow.allowed(runner, known, "preview", allow_delete or [], reason, extra)
@@ -355,8 +354,7 @@ def restore(
     from gaoling.cloud import journal, states
     from gaoling.cloud.settle import Marks
 
-    (one,) = flow.select(None, [stack])
-    home = flow.home()
+    _, home, (one,) = flow.select(None, [stack])
     if home.local is None:
         raise typer.BadParameter(f"restore: {home.url} is not a folder; use the backend's backups")
     try:

@@ -14,6 +14,7 @@ import typer
 from gaoling.cli import cloud_drift, context
 
 if TYPE_CHECKING:
+    from gaoling.city import City
     from gaoling.cloud.home import Home
     from gaoling.cloud.run import Extra, Operation, Outcome, Runner
     from gaoling.cloud.stacks import Stack
@@ -26,14 +27,17 @@ def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def home() -> Home:
-    """Return the home of the chosen city's stacks; ends with 2 when its backend cannot be used."""
+def home(city: City | None = None) -> Home:
+    """Return the home of the chosen city's stacks; ends with 2 when its backend cannot be used.
+
+    `city` is that city where it has been read already.
+    """
     from gaoling.cloud.home import Home, backend_of
     from gaoling.cloud.states import StateError
 
     given = context.access("cloud") / "clouds.yaml"
     try:
-        found = Home(context.state(), given, backend_of(context.city(quiet=True)))
+        found = Home(context.state(), given, backend_of(city or context.city(quiet=True)))
         found.url  # noqa: B018  (looked at here)
         return found
     except StateError as error:
@@ -43,14 +47,18 @@ def home() -> Home:
 
 def select(
     regions: list[str] | None, names: list[str] | None, departments: list[str] | None = None
-) -> list[Stack]:
-    """Return the wanted stacks of the city; ends with 2 for a name that there is not."""
+) -> tuple[City, Home, list[Stack]]:
+    """Return the city, the home of its stacks, and those that are wanted of them.
+
+    Ends with 2 for a name that there is not.
+    """
     from gaoling.cloud.stacks import stacks as all_stacks
     from gaoling.cloud.stacks import zones
 
     city = context.city()
+    there = home(city)
     try:
-        found = all_stacks(city, regions or (), home().held())
+        found = all_stacks(city, regions or (), there.held())
         if unknown := set(names or ()) - {s.name for s in found}:
             known = ", ".join(s.name for s in found)
             raise ValueError(f"--stack {', '.join(sorted(unknown))}: expected of {known}")
@@ -64,7 +72,7 @@ def select(
                 )
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
-    return found
+    return city, there, found
 
 
 def runner_for(
@@ -79,9 +87,8 @@ def runner_for(
     from gaoling.cloud.home import cloud_of
     from gaoling.cloud.run import PATIENCE_SECONDS, Runner
 
-    wanted = select(regions, names, departments)
-    city = context.city(quiet=True)
-    runner = Runner(home(), city, say, jobs=jobs, patience=patience or PATIENCE_SECONDS)
+    city, there, wanted = select(regions, names, departments)
+    runner = Runner(there, city, say, jobs=jobs, patience=patience or PATIENCE_SECONDS)
     try:
         for cloud in sorted({cloud_of(city, s.region) for s in wanted}):
             access.projects(cloud, runner.home.given)  # one call says whether the credentials work

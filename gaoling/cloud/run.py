@@ -145,13 +145,21 @@ class Runner:
 
     def resources(self, stack: str) -> set[str]:
         """Return the URNs of what a stack's state holds. Raises RunError, OSError, ValueError."""
-        return {row["urn"] for row in self._rows(stack)}
+        return {row["urn"] for row in self.rows(stack)}
+
+    def holds(self, stack: str) -> bool:
+        """Say whether a stack's state holds anything. Raises RunError."""
+        if folder := self.home.local:
+            path = states.file_of(folder, stack)
+            return path.exists() and states.holds(path)
+        return bool(self.rows(stack))
 
     def protected(self, stack: str) -> set[str]:
         """Return the URNs of what is protected in a stack's state. Raises as `resources`."""
-        return {row["urn"] for row in self._rows(stack) if row.get("protect")}
+        return {row["urn"] for row in self.rows(stack) if row.get("protect")}
 
-    def _rows(self, stack: str) -> list[dict[str, Any]]:
+    def rows(self, stack: str) -> list[dict[str, Any]]:
+        """Return what a stack's state holds. Raises as `resources`."""
         if folder := self.home.local:
             found = json.loads(_text(states.file_of(folder, stack)) or '{"checkpoint": {}}')
             held = found["checkpoint"].get("latest") or {}
