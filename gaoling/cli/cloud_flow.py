@@ -129,8 +129,8 @@ def allowed(
 ) -> list[Outcome]:
     """Return the previews of an operation, once nothing in them loses data that was not named.
 
-    What is protected and named is unlocked here: call it in `runner.locking()`. Raises
-    guard.Refused.
+    What is protected and named is unlocked here: call it in `runner.locking()`. So is a volume that
+    never came to be, named or not. Raises guard.Refused.
     """
     from gaoling.cloud import guard
 
@@ -141,18 +141,37 @@ def allowed(
             stop("nothing was changed")
         return found
 
-    found, seen = look(), dict[str, str]()
+    found, seen, empty = look(), dict[str, str](), dict[str, str]()
     # where one thing is unlocked, what it stands on may be locked too
     while stopped := _locked(runner, found, extra, seen):
         seen |= stopped
-        guard.refuse_losses(seen, allow, reason)
+        guard.refuse_losses(_real(runner, seen, empty), allow, reason)
         for urn, name in stopped.items():
             runner.unlock(name, urn)
         found = look()
     end(found)
     if operation == "preview":  # a stack to be destroyed was named, and protects what it must keep
-        guard.refuse_losses([c.urn for c in guard.losses(found)], allow, reason)
+        lost = {c.urn: o.stack.name for o in found for c in guard.losses([o])}
+        guard.refuse_losses(_real(runner, lost, empty), allow, reason)
     return found
+
+
+def _real(runner: Runner, lost: dict[str, str], empty: dict[str, str]) -> set[str]:
+    """Return what of `lost` (URN -> stack) may hold data, and say what does not.
+
+    `empty` is what was said before; what is said now is added to it.
+    """
+    from gaoling.cloud.resume import connections
+    from gaoling.cloud.unborn import unborn
+
+    for stack in sorted({lost[urn] for urn in lost.keys() - empty.keys()}):
+        urns = [urn for urn in lost.keys() - empty.keys() if lost[urn] == stack]
+        fresh = unborn(urns, runner.rows(stack), connections(runner))
+        for urn, identity in sorted(fresh.items()):
+            say(f"{stack}: Volume {urn.rpartition('::')[2]} {identity} never came to be: Cinder "
+                "found no place for it, and nothing is in it")  # fmt: skip
+        empty |= fresh
+    return set(lost) - set(empty)
 
 
 def _locked(

@@ -136,12 +136,12 @@ def settle(
         if _holds(create.get("inputs") or {}, UNKNOWN):
             result.waiting.append(urn)
             continue
-        found = _look(create, _entry_of(create, held, frames), connection, ids, patient)
+        found = _look(create, entry_of(create, held, frames), connection, ids, patient)
         if found is None:
             result.absent.append(urn)
             continue
         if kind in VAIN:
-            VAIN[kind](connection(_entry_of(create, held, frames)), found[0])
+            VAIN[kind](connection(entry_of(create, held, frames)), found[0])
             result.removed.append((urn, found[0]))
             continue
         for one in (*_frames(create, held, frames), _resource(create, *found)):
@@ -204,9 +204,7 @@ def _look(
     return found[0] if found else None
 
 
-def _entry_of(
-    create: Resource, held: Mapping[str, Resource], frames: Mapping[str, Resource]
-) -> str:
+def entry_of(create: Resource, held: Mapping[str, Resource], frames: Mapping[str, Resource]) -> str:
     """Return the entry of clouds.yaml that a resource's provider speaks to."""
     urn = create.get("provider", "").rpartition("::")[0]
     provider = held.get(urn) or frames.get(urn)

@@ -73,10 +73,10 @@ class SmallCity:
             "GAOLING_ACCESS": str(folder / "access"),
         }  # fmt: skip
 
-    def write(self, gone: bool = False, **cells: str) -> None:
+    def write(self, gone: bool = False, landing: str = "", **cells: str) -> None:
         """Write the register; `cells` are the system's that differ from those of its model.
 
-        `gone` leaves its row out.
+        `gone` leaves its row out, `landing` are more lines of what the city's landing zones get.
         """
         shutil.rmtree(self.city, ignore_errors=True)
         shutil.copytree(ROOT / "inventories/lab", self.city)
@@ -95,7 +95,8 @@ class SmallCity:
             writer.writeheader()
             writer.writerows(rows)
         settings = self.city / "city.yaml"
-        settings.write_text(settings.read_text().replace("id: lab", f"id: {self.name}", 1))
+        text = settings.read_text().replace("id: lab", f"id: {self.name}", 1)
+        settings.write_text(text.replace("\nlanding:", f"\nlanding:{landing}", 1))
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -185,7 +186,7 @@ class SmallCity:
                 if kind == "router":
                     self.api.network.update_router(identity, external_gateway_info=None)
                     for port in self.api.network.ports(device_id=identity):
-                        self.api.network.remove_interface_from_router(identity, port_id=port.id)
+                        self.api.network.remove_interface_from_router(identity, port=port.id)
                     self.api.network.delete_router(identity)
             for group in self.api.compute.server_groups(all_projects=True):
                 if group.project_id == project:

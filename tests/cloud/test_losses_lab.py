@@ -11,7 +11,7 @@ from tests.cloud.small_city import SYSTEM, WHOLE, small_city
 pytestmark = [
     pytest.mark.cloud,
     pytest.mark.pulumi,
-    pytest.mark.small_city,
+    pytest.mark.after_city,
     pytest.mark.timeout(900),
 ]
 
@@ -92,3 +92,24 @@ def test_what_is_named_with_a_reason_goes_and_the_journal_keeps_why(city):
     lines = (city.state / "journal/cloud.jsonl").read_text().splitlines()
     last = json.loads(lines[-1])
     assert (sorted(last["gone"]), last["reason"]) == (gone, "moved to the province")
+
+
+def test_a_volume_for_which_there_was_no_place_is_made_by_the_next_run(city):
+    """It is protected, but nothing can be in it: it needs no leave to go."""
+    storage = city.api.block_storage
+    specs = {"volume_backend_name": "nowhere"}
+    kind = storage.find_type("nowhere") or storage.create_type(name="nowhere", extra_specs=specs)
+    landing = "\n  volume_type: nowhere\n  volume_types: [{name: nowhere, made_by: cloud}]"
+    city.write(state="retired", landing=landing)
+    city.up(code=1)
+    ((_, _, broken),) = [one for one in city.there() if one[0] == "volume"]
+    assert storage.get_volume(broken).status == "error"
+    city.write(state="retired")
+    never = "never came to be: Cinder found no place for it, and nothing is in it"
+    said = city.up()
+    assert f"{city.stack}: Volume {SYSTEM}-data-1 {broken} {never}\n" in said
+    city.whole({part: n for part, n in RETIRED.items() if n})
+    ((_, _, made),) = [one for one in city.there() if one[0] == "volume"]
+    assert (made != broken, storage.get_volume(made).status) == (True, "available")
+    assert city.protected() == urns(city)
+    storage.delete_type(kind)
