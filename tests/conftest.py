@@ -25,6 +25,7 @@ import sys
 import tarfile
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Generator
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -73,7 +74,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     # alone, a process begins with what needs no lab; of several, the first has the city at once
     first = [CITY, UNITS] if _together(config) else [UNITS, CITY]
     turn = {first[0]: 0, first[1]: 1, BESIDE: 2, LAST: 4}
-    items.sort(key=lambda item: (turn.get(_group(item), 3), not _whole(item), not _needs(item)))
+    size = Counter(_group(item) for item in items)
+
+    def place(item: pytest.Item) -> tuple[Any, ...]:
+        group = _group(item)
+        if group in turn:
+            return (turn[group], 0, group, not _whole(item), not _needs(item))
+        return (3, -size[group], group)  # the largest first: the last must not run alone for long
+
+    items.sort(key=place)
     if _together(config):
         fresh = Path(os.environ[SHARED]) / f"{GROUPS}.{os.getpid()}"
         fresh.write_text(json.dumps({item.nodeid: _group(item) for item in items}))

@@ -112,6 +112,7 @@ def test_a_server_that_was_deleted_counts_for_the_time_it_lived(landing_zones):
     try:
         until(lambda: api.get_server(server.id).status in ("ACTIVE", "ERROR"))
         assert api.get_server(server.id).status == "ACTIVE"
+        time.sleep(1.5)  # a bill is in whole seconds: it has to have lived one
     finally:
         api.delete_server(server.id)
     until(lambda: not [s for s in api.servers() if s.id == server.id])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pulumi
@@ -13,8 +14,9 @@ from tests.infra.recorder import Recorder
 
 
 @pytest.fixture
-def declared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Recorder]:
+def declared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Recorder]]:
     """Return a function that declares a stack and returns what it registered."""
+    failed = False
 
     def declare(settings: Settings, recorder: Recorder | None = None, preview: bool = False):
         from gaoling.cloud.access import write_access
@@ -33,8 +35,13 @@ def declared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., R
         def body() -> None:
             program.declare(settings)
 
+        nonlocal failed
+        failed = True
         body()
+        failed = False
         assert recorder.resources, "nothing was registered: the declaration was not awaited"
         return recorder
 
-    return declare
+    yield declare
+    if failed:  # asyncio tells of a thousand futures that nobody awaited: now, not at the very end
+        gc.collect()
