@@ -130,7 +130,7 @@ def allowed(
     """Return the previews of an operation, once nothing in them loses data that was not named.
 
     What is protected and named is unlocked here: call it in `runner.locking()`. So is a volume that
-    never came to be, named or not. Raises guard.Refused.
+    Cinder never scheduled, named or not. Raises guard.Refused.
     """
     from gaoling.cloud import guard
 
@@ -141,37 +141,44 @@ def allowed(
             stop("nothing was changed")
         return found
 
-    found, seen, empty = look(), dict[str, str](), dict[str, str]()
+    found, seen = look(), dict[str, str]()
     # where one thing is unlocked, what it stands on may be locked too
     while stopped := _locked(runner, found, extra, seen):
         seen |= stopped
-        guard.refuse_losses(_real(runner, seen, empty), allow, reason)
+        guard.refuse_losses(_may_hold_data(runner, seen), allow, reason)
         for urn, name in stopped.items():
             runner.unlock(name, urn)
         found = look()
     end(found)
     if operation == "preview":  # a stack to be destroyed was named, and protects what it must keep
         lost = {c.urn: o.stack.name for o in found for c in guard.losses([o])}
-        guard.refuse_losses(_real(runner, lost, empty), allow, reason)
+        guard.refuse_losses(_may_hold_data(runner, lost), allow, reason)
     return found
 
 
-def _real(runner: Runner, lost: dict[str, str], empty: dict[str, str]) -> set[str]:
-    """Return what of `lost` (URN -> stack) may hold data, and say what does not.
+def _may_hold_data(runner: Runner, lost: dict[str, str]) -> set[str]:
+    """Return what of `lost` (URN -> stack) may hold data; what does not is said, once a run."""
+    from keystoneauth1.exceptions import ClientException
+    from openstack.exceptions import SDKException
 
-    `empty` is what was said before; what is said now is added to it.
-    """
-    from gaoling.cloud.resume import connections
-    from gaoling.cloud.unborn import unborn
+    from gaoling.cloud.resume import connections, named
+    from gaoling.cloud.settle import Unsettled
+    from gaoling.cloud.unscheduled import unscheduled
 
-    for stack in sorted({lost[urn] for urn in lost.keys() - empty.keys()}):
-        urns = [urn for urn in lost.keys() - empty.keys() if lost[urn] == stack]
-        fresh = unborn(urns, runner.rows(stack), connections(runner))
-        for urn, identity in sorted(fresh.items()):
-            say(f"{stack}: Volume {urn.rpartition('::')[2]} {identity} never came to be: Cinder "
-                "found no place for it, and nothing is in it")  # fmt: skip
-        empty |= fresh
-    return set(lost) - set(empty)
+    asked = lost.keys() - runner.unscheduled.keys()
+    for stack in sorted({lost[urn] for urn in asked}):
+        urns = sorted(urn for urn in asked if lost[urn] == stack)
+        try:
+            fresh = unscheduled(urns, runner.rows(stack), connections(runner))
+        except (ClientException, SDKException, Unsettled) as error:
+            line = str(error).partition("\n")[0]
+            say(f"{stack}: what is in its volumes could not be asked: {line}")
+            continue
+        for urn, identity in fresh.items():
+            say(f"{stack}: {named(urn)} {identity} never came to be: Cinder found no place for it, "
+                "and nothing is in it: it needs no --allow-delete")  # fmt: skip
+        runner.unscheduled |= fresh
+    return set(lost) - set(runner.unscheduled)
 
 
 def _locked(
@@ -264,6 +271,7 @@ def go(
             ok=outcome.ok,
             changes=outcome.progress.counts,
             gone=gone,
+            unscheduled=sorted(set(gone) & runner.unscheduled.keys()),
             reason=reason,
         )
     cloud_drift.remember(runner.home, runner.city)

@@ -96,7 +96,7 @@ class _Resumed:
                 self._runner.home.state, "cloud adopt", stack=self._stack.name, gone=gone
             )
         for urn, identity in found.removed:
-            self._runner.say(f"{self._stack.name}: {_named(urn)} {identity} was made by a run that "
+            self._runner.say(f"{self._stack.name}: {named(urn)} {identity} was made by a run that "
                              "was cut off, and its secret is lost: removed, the next up makes "
                              "another")  # fmt: skip
         if not found.adopted and not cleared:
@@ -106,10 +106,10 @@ class _Resumed:
         self._marks.write()
         runner.pulumi(["stack", "import", "--stack", name], stdin=json.dumps(deployment))
         for urn, identity in found.adopted:
-            runner.say(f"{name}: {_named(urn)} {identity} was made by a run that was cut off: "
+            runner.say(f"{name}: {named(urn)} {identity} was made by a run that was cut off: "
                        "taken into the state")  # fmt: skip
         for urn in found.absent:
-            runner.say(f"{name}: {_named(urn)} was begun by a run that was cut off and is not "
+            runner.say(f"{name}: {named(urn)} was begun by a run that was cut off and is not "
                        "there: the next up makes it")  # fmt: skip
         if found.adopted:
             journal.append(
@@ -140,7 +140,8 @@ def connections(runner: Runner) -> Callable[[str], Any]:
     return get
 
 
-def _named(urn: str) -> str:
+def named(urn: str) -> str:
+    """Return what people call a resource: the last word of its type, and its name."""
     return f"{urn.rpartition('::')[0].rpartition(':')[2]} {urn.rpartition('::')[2]}"
 
 

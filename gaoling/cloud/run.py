@@ -79,7 +79,10 @@ Extra = Callable[[Stack], Sequence[str]]
 
 @dataclass
 class Runner:
-    """Runs stacks of a city. `say` gets one line at a time, from any thread."""
+    """Runs stacks of a city. `say` gets one line at a time, from any thread.
+
+    `unscheduled` are volumes in which nothing can be, as far as they were asked for: URN -> id.
+    """
 
     home: Home
     city: City
@@ -88,6 +91,7 @@ class Runner:
     parallel: int = PARALLEL
     patience: float = PATIENCE_SECONDS
     interrupted: bool = False
+    unscheduled: dict[str, str] = field(default_factory=dict)
     _running: dict[str, tuple[subprocess.Popen[bytes], Progress]] = field(default_factory=dict)
     _stopped: threading.Event = field(default_factory=threading.Event)
     _unlocked: list[tuple[str, str]] = field(default_factory=list)  # stack, URN

@@ -105,11 +105,16 @@ def test_a_volume_for_which_there_was_no_place_is_made_by_the_next_run(city):
     ((_, _, broken),) = [one for one in city.there() if one[0] == "volume"]
     assert storage.get_volume(broken).status == "error"
     city.write(state="retired")
-    never = "never came to be: Cinder found no place for it, and nothing is in it"
-    said = city.up()
-    assert f"{city.stack}: Volume {SYSTEM}-data-1 {broken} {never}\n" in said
+    never = (
+        f"{city.stack}: Volume {SYSTEM}-data-1 {broken} never came to be: "
+        "Cinder found no place for it, and nothing is in it: it needs no --allow-delete\n"
+    )
+    assert city.up().count(never) == 1
     city.whole({part: n for part, n in RETIRED.items() if n})
     ((_, _, made),) = [one for one in city.there() if one[0] == "volume"]
     assert (made != broken, storage.get_volume(made).status) == (True, "available")
     assert city.protected() == urns(city)
+    (urn,) = [urn for urn in urns(city) if "Volume::" in urn]
+    last = json.loads((city.state / "journal/cloud.jsonl").read_text().splitlines()[-1])
+    assert (set(last["gone"]), last["unscheduled"], last["reason"]) == ({urn}, [urn], "")
     storage.delete_type(kind)

@@ -1,4 +1,4 @@
-"""A volume that was asked for and never came to be: Cinder found no backend for it.
+"""A volume that Cinder never scheduled: it was asked for, and there was no backend for it.
 
 It has an id, so it is in the state, and the next run wants to replace it; it may be protected. As
 no backend ever had it, nothing can be in it, and it needs no leave to go. That is taken from Cinder
@@ -11,40 +11,34 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from gaoling.cloud.settle import Unsettled, entry_of
+from gaoling.cloud.settle import entry_of
 
 VOLUME = "openstack:blockstorage/volume:Volume"
 HOST = "os-vol-host-attr:host"
 
 
-def unborn(
+def unscheduled(
     urns: Iterable[str],
     rows: Iterable[Mapping[str, Any]],
     connection: Callable[[str], Any],
 ) -> dict[str, str]:
-    """Return those of `urns` that are volumes which never came to be: URN -> id.
+    """Return those of `urns` that are volumes which Cinder never scheduled: URN -> id.
 
     `rows` is what the stack's state holds, `connection` gives a connection for an entry of
-    clouds.yaml. A volume of which the cloud does not say so is not among them.
+    clouds.yaml. A volume of which the cloud does not say so is not among them. Raises Unsettled
+    for one whose provider is not known, and what the SDK raises when the cloud does not answer.
     """
     held = {str(row["urn"]): dict(row) for row in rows if not row.get("delete")}
     wanted = [held[urn] for urn in urns if urn in held and held[urn]["type"] == VOLUME]
     return {
-        row["urn"]: row["id"] for row in wanted if row.get("id") and _never(row, held, connection)
+        row["urn"]: row["id"]
+        for row in wanted
+        if row.get("id") and _never(connection(entry_of(row, held, {})), row["id"])
     }
 
 
-def _never(
-    row: dict[str, Any], held: Mapping[str, dict[str, Any]], connection: Callable[[str], Any]
-) -> bool:
-    from keystoneauth1.exceptions import ClientException
-    from openstack.exceptions import SDKException
-
-    try:
-        cloud = connection(entry_of(row, held, {}))
-        answer = cloud.block_storage.get(f"/volumes/{row['id']}")
-    except (ClientException, SDKException, Unsettled):
-        return False
+def _never(cloud: Any, identity: str) -> bool:
+    answer = cloud.block_storage.get(f"/volumes/{identity}")
     volume = answer.json()["volume"] if answer.ok else {}
     return (
         volume.get("status") == "error"

@@ -1,4 +1,4 @@
-"""A volume that never came to be needs no leave to go; one that may hold something does."""
+"""A volume that Cinder never scheduled needs no leave to go; one that may hold something does."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import pytest
 from keystoneauth1.exceptions import ConnectFailure
 
-from gaoling.cloud.unborn import HOST, unborn
+from gaoling.cloud.settle import Unsettled
+from gaoling.cloud.unscheduled import HOST, unscheduled
 
 ZONE = "urn:pulumi:s::gaoling::gaoling:cloud:LandingZone"
 PROVIDER = f"{ZONE}$pulumi:providers:openstack::health"
@@ -35,8 +36,8 @@ def cinder(said, status=200):
     return connection
 
 
-def test_what_no_backend_ever_had_is_unborn():
-    assert unborn([VOLUME], rows(), cinder(NEVER)) == {VOLUME: "v1"}
+def test_what_no_backend_ever_had_is_unscheduled():
+    assert unscheduled([VOLUME], rows(), cinder(NEVER)) == {VOLUME: "v1"}
 
 
 @pytest.mark.parametrize(
@@ -52,23 +53,30 @@ def test_what_no_backend_ever_had_is_unborn():
     ids=["whole", "grown", "attached", "on a backend", "host not shown", "nothing said"],
 )
 def test_what_may_hold_something_is_not(said):
-    assert unborn([VOLUME], rows(), cinder(said)) == {}
+    assert unscheduled([VOLUME], rows(), cinder(said)) == {}
 
 
-def test_what_the_cloud_does_not_answer_for_is_not():
+def test_of_what_the_cloud_does_not_know_nothing_is_said():
+    assert unscheduled([VOLUME], rows(), cinder(NEVER, status=404)) == {}
+
+
+def test_a_cloud_that_does_not_answer_is_an_error_and_no_answer():
     def away(entry):
         raise ConnectFailure("no route")
 
-    assert unborn([VOLUME], rows(), away) == {}
-    assert unborn([VOLUME], rows(), cinder(NEVER, status=404)) == {}
-    assert unborn([VOLUME], rows()[1:], cinder(NEVER)) == {}  # whose provider nobody knows
+    with pytest.raises(ConnectFailure, match="no route"):
+        unscheduled([VOLUME], rows(), away)
+    with pytest.raises(Unsettled, match=r"names no entry of clouds\.yaml"):
+        unscheduled([VOLUME], rows()[1:], cinder(NEVER))
 
 
 def test_only_what_was_asked_for_and_is_held_is_looked_at():
-    assert unborn([], rows(), cinder(NEVER)) == {}
-    assert unborn([VOLUME], [], cinder(NEVER)) == {}
-    assert unborn([VOLUME], rows(delete=True), cinder(NEVER)) == {}
+    assert unscheduled([], rows(), cinder(NEVER)) == {}
+    assert unscheduled([VOLUME], [], cinder(NEVER)) == {}
+    assert unscheduled([VOLUME], rows(delete=True), cinder(NEVER)) == {}
     assert (
-        unborn([VOLUME], rows(type="openstack:objectstorage/container:Container"), cinder(NEVER))
+        unscheduled(
+            [VOLUME], rows(type="openstack:objectstorage/container:Container"), cinder(NEVER)
+        )
         == {}
     )
